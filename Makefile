@@ -1,0 +1,153 @@
+# PyTake Realtime. `make` alone prints every target with its sentence.
+#
+# A fresh machine is Debian 12 with root, make, Python 3.11 and git. Everything else the targets
+# fetch themselves, say so, and remember it in stamp files, so that the second run is quick.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# An empty environment has no locale and no sbin; PostgreSQL and Debian's servers want both.
+export LANG ?= C.UTF-8
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export npm_config_audit := false
+export npm_config_fund := false
+export npm_config_update_notifier := false
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+RUN := PATH="$(CURDIR)/.tools/bin:$(CURDIR)/$(BIN):$$PATH"
+
+WEB := $(wildcard services/web/package.json)
+WEB_SOURCES := $(if $(WEB),$(shell find services/web \( -name node_modules -o -name dist \) -prune -o -type f -print))
+WEB_PAGE := $(if $(WEB),services/web/inbox/dist/index.html)
+WEB_INSTALLED := $(if $(WEB),services/web/node_modules/.installed)
+CONTRACT_GENERATOR := $(wildcard services/realtime/pytake/contract/generate.py)
+CONTRACT_CURRENT := $(if $(CONTRACT_GENERATOR),contract-current)
+WEB_CHECK := $(if $(WEB),web-check)
+
+.PHONY: help
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- Using it -----------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(BIN)/.runtime $(WEB_PAGE) ## Start everything in one process with demo data, on http://127.0.0.1:8000.
+	@echo "==> pytake dev"
+	@exec $(BIN)/pytake dev
+
+.PHONY: install
+install: $(BIN)/.tests ## Put the package and the tools of its tests into .venv.
+
+.PHONY: web
+web: $(WEB_PAGE) ## Build the web page and the TypeScript client.
+
+.PHONY: cluster
+cluster: $(BIN)/.tests $(WEB_PAGE) servers ## Start two gateways, API, relay, Redis, PostgreSQL and NGINX with TLS; print the addresses.
+	@$(RUN) PYTHONPATH=tests exec $(BIN)/python -m cluster
+
+# --- Testing it ---------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed ## Install what the tests need and run every suite in its short form.
+	@$(RUN) tests/tools/run-suites
+
+.PHONY: check
+check: $(BIN)/.tests $(CONTRACT_CURRENT) $(WEB_CHECK) ## Formatting, lint, types, import rules, generated files, unit tests.
+	@echo "==> ruff format --check"; $(BIN)/ruff format --check .
+	@echo "==> ruff check"; $(BIN)/ruff check .
+	@echo "==> mypy"; $(BIN)/mypy services/realtime/pytake tests
+	@echo "==> import-linter"; $(BIN)/lint-imports
+	@if [ -d tests/unit ]; then echo "==> unit tests"; $(RUN) $(BIN)/pytest -q tests/unit; fi
+
+.PHONY: format
+format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linter want them.
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: servers
+servers: ## Install the servers and the browser that the tests start (Debian packages), where missing.
+	@tests/tools/install-programs
+
+# --- Keeping it ---------------------------------------------------------------------------------
+
+ifneq ($(CONTRACT_GENERATOR),)
+.PHONY: contract
+contract: $(BIN)/.tests ## Write AsyncAPI, JSON Schema, TypeScript types and docs/protocol.md from the models.
+	@$(BIN)/python -m pytake.contract.generate
+
+.PHONY: contract-current
+contract-current: $(BIN)/.tests
+	@echo "==> generated files are current"
+	@tests/tools/unchanged-by $(BIN)/python -m pytake.contract.generate
+endif
+
+.PHONY: lock
+lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (after a change of pyproject.toml).
+	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt; do \
+		command="$$(sed -n '2s/^# *uv //p' $$lock)"; echo "==> uv $$command"; \
+		.tools/uv/bin/uv $$command --quiet; \
+	done
+
+.PHONY: audit
+audit: .tools/audit/bin/pip-audit ## Compare the pinned dependencies with the published vulnerabilities (needs the network).
+	@.tools/audit/bin/pip-audit --require-hashes --disable-pip -r services/realtime/requirements.txt
+
+.PHONY: clean
+clean: ## Remove everything that the other targets made.
+	rm -rf .venv .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf services/web/node_modules services/web/*/node_modules services/web/*/dist tests/e2e/js/node_modules
+	find services tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- What the targets above stand on ------------------------------------------------------------
+
+$(BIN)/.created:
+	@tests/tools/new-venv "$(PYTHON)" .venv
+	@touch $@
+
+$(BIN)/.runtime: services/realtime/requirements.txt tests/tools/build.txt pyproject.toml | $(BIN)/.created
+	@echo "==> Installing the runtime packages into .venv"
+	@$(BIN)/pip install --quiet --require-hashes -r services/realtime/requirements.txt -r tests/tools/build.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/.tests: tests/requirements.txt pyproject.toml $(BIN)/.runtime
+	@echo "==> Installing the packages of the tests into .venv"
+	@$(BIN)/pip install --quiet --require-hashes -r tests/requirements.txt
+	@touch $@
+
+# Node of the system where it is new enough, else the pinned wheel.
+.tools/bin/.node: tests/tools/node.txt | $(BIN)/.created
+	@tests/tools/install-node $(BIN)/python .tools
+	@touch $@
+
+tests/e2e/js/node_modules/.installed: tests/e2e/js/package-lock.json | .tools/bin/.node
+	@echo "==> npm ci (tests/e2e/js)"
+	@$(RUN) npm ci --prefix tests/e2e/js --silent
+	@touch $@
+
+ifneq ($(WEB),)
+$(WEB_INSTALLED): services/web/package-lock.json | .tools/bin/.node
+	@echo "==> npm ci (services/web)"
+	@$(RUN) npm ci --prefix services/web --silent
+	@touch $@
+
+$(WEB_PAGE): $(WEB_SOURCES) $(WEB_INSTALLED)
+	@echo "==> Building the web page"
+	@$(RUN) npm run build --prefix services/web --silent
+	@touch $@
+
+.PHONY: web-check
+web-check: $(WEB_INSTALLED)
+	@echo "==> TypeScript: lint, types, tests"
+	@$(RUN) npm run check --prefix services/web --silent
+endif
+
+.tools/uv/bin/uv: | $(BIN)/.created
+	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/pip install --quiet uv
+
+.tools/audit/bin/pip-audit: | $(BIN)/.created
+	@$(PYTHON) -m venv .tools/audit && .tools/audit/bin/pip install --quiet pip-audit
