@@ -1,0 +1,125 @@
+"""What a client may send over the socket: one model per event.
+
+Payloads are objects; none counts as `{}`. Unknown members are ignored, so that a
+newer client can talk to an older server. A malformed one is `invalid_payload`.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+
+from pytake.domain.ids import parse_uuid
+
+MAX_JOINS_AT_ONCE = 200
+
+
+def _canonical_uuid(value: str) -> str:
+    canonical = parse_uuid(value)
+    if canonical is None:
+        raise ValueError("must be a UUID")
+    return canonical
+
+
+UuidText = Annotated[
+    str,
+    Field(strict=True, max_length=36, json_schema_extra={"format": "uuid"}),
+    AfterValidator(_canonical_uuid),
+]
+Seq = Annotated[StrictInt, Field(ge=0, le=2**53 - 1)]
+
+
+class ClientPayload(BaseModel):
+    """Base of all payloads: frozen, and deaf to members it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class JoinConversation(ClientPayload):
+    """Join a conversation; with `last_seq`, what was missed is replayed first."""
+
+    conversation_id: UuidText
+    last_seq: Seq | None = None
+    epoch: Annotated[str, Field(strict=True, max_length=64)] | None = None
+
+
+class JoinConversations(ClientPayload):
+    """Join up to 200 conversations; counts as one event."""
+
+    conversations: Annotated[list[JoinConversation], Field(max_length=MAX_JOINS_AT_ONCE)]
+
+
+class LeaveConversation(ClientPayload):
+    conversation_id: UuidText
+
+
+class TypingStart(ClientPayload):
+    """Others in the conversation see that the user is typing, for at most 6 s."""
+
+    conversation_id: UuidText
+
+
+class TypingStop(ClientPayload):
+    conversation_id: UuidText
+
+
+class MarkRead(ClientPayload):
+    """The user has read up to `seq`; never moves back."""
+
+    conversation_id: UuidText
+    seq: Seq
+
+
+class ReceiptItem(ClientPayload):
+    conversation_id: UuidText
+    seq: Seq
+
+
+class MessageReceipt(ClientPayload):
+    """What was shown, and when by the client's clock (milliseconds since 1970)."""
+
+    items: Annotated[list[ReceiptItem], Field(max_length=500)]
+    t: float
+
+
+class AuthRefresh(ClientPayload):
+    """A fresh token of the same user and organization."""
+
+    token: Annotated[str, Field(strict=True, min_length=1, max_length=16_384)]
+
+
+class Ping(ClientPayload):
+    """Answered by `pong` with the server's time and the same `t`."""
+
+    t: Any = None
+
+
+CLIENT_EVENTS: dict[str, type[ClientPayload]] = {
+    "join_conversation": JoinConversation,
+    "join_conversations": JoinConversations,
+    "leave_conversation": LeaveConversation,
+    "typing_start": TypingStart,
+    "typing_stop": TypingStop,
+    "mark_read": MarkRead,
+    "message:receipt": MessageReceipt,
+    "auth:refresh": AuthRefresh,
+    "ping": Ping,
+}
+"""Every event that a client may send, by its name on the wire."""
+
+
+class HandshakeClient(ClientPayload):
+    name: Annotated[str, Field(max_length=64)] = ""
+    version: Annotated[str, Field(max_length=64)] = ""
+
+
+class HandshakeResume(ClientPayload):
+    previous_sid: Annotated[str, Field(max_length=64)] | None = None
+
+
+class HandshakeAuth(ClientPayload):
+    """The `auth` object of the Socket.IO CONNECT packet."""
+
+    token: Annotated[str, Field(strict=True, min_length=1, max_length=16_384)]
+    client: HandshakeClient | None = None
+    resume: HandshakeResume | None = None
+    features: Annotated[list[str], Field(max_length=16)] = []

@@ -1,0 +1,79 @@
+"""From the things of the domain to the JSON that clients get."""
+
+from datetime import datetime
+from typing import Any
+
+from pytake.contract.times import optional_wire_time, wire_time
+from pytake.domain.conversation import Contact, Conversation
+from pytake.domain.message import Message
+from pytake.domain.status import MessageStatus
+
+
+def message_body(message: Message) -> dict[str, Any]:
+    """Return a `Message` as REST and `message:new` give it."""
+    body: dict[str, Any] = {
+        "id": message.id,
+        "conversation_id": message.conversation_id,
+        "seq": message.seq,
+        "direction": message.direction.value,
+        "sender_type": message.sender_type.value,
+        "sender_id": message.sender_id,
+        "message_type": message.message_type.value,
+        "content": dict(message.content),
+        "status": message.status.value,
+        "whatsapp_message_id": message.whatsapp_message_id,
+        "client_message_id": message.client_message_id,
+        "created_at": wire_time(message.created_at),
+        "sent_at": optional_wire_time(message.sent_at),
+    }
+    if message.error is not None:
+        body["error"] = dict(message.error)
+    if message.retry_of is not None:
+        body["retry_of"] = message.retry_of
+    return body
+
+
+def contact_body(contact: Contact) -> dict[str, Any]:
+    """Return a contact as REST gives it."""
+    return {"id": contact.id, "name": contact.name, "phone": contact.phone}
+
+
+def conversation_body(conversation: Conversation) -> dict[str, Any]:
+    """Return a `Conversation` as REST and `inbox:updated` give it."""
+    last = conversation.last_message
+    return {
+        "id": conversation.id,
+        "contact": contact_body(conversation.contact),
+        "channel_id": conversation.channel_id,
+        "status": conversation.status.value,
+        "assigned_to": conversation.assigned_to,
+        "unread_count": conversation.unread_count,
+        "inbound_count": conversation.inbound_count,
+        "last_message": None if last is None else message_body(last),
+        "last_seq": conversation.last_seq,
+        "epoch": conversation.epoch,
+        "window_expires_at": optional_wire_time(conversation.window_expires_at),
+        "created_at": wire_time(conversation.created_at),
+        "updated_at": wire_time(conversation.updated_at),
+    }
+
+
+def status_body(
+    conversation_id: str,
+    message_id: str,
+    seq: int,
+    status: MessageStatus,
+    timestamp: datetime,
+    error: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the data of a `message:status` event."""
+    body: dict[str, Any] = {
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+        "seq": seq,
+        "status": status.value,
+        "timestamp": wire_time(timestamp),
+    }
+    if error is not None:
+        body["error"] = error
+    return body

@@ -1,0 +1,38 @@
+"""The durable events of a conversation: what its log consists of.
+
+Each takes the next `seq` of its conversation in the transaction that stores it.
+The log has no holes and no repeats, so `seq` alone tells a reader what is missing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pytake.domain.ids import ConversationId, OrganizationId
+
+
+class DurableEvent(StrEnum):
+    MESSAGE_NEW = "message:new"
+    MESSAGE_STATUS = "message:status"
+    CONVERSATION_UPDATED = "conversation:updated"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationEvent:
+    """One row of the event log, ready to be sent.
+
+    `data` is the event's JSON object exactly as clients get it, `seq` included,
+    already encoded: it is spliced into the packet and never parsed on the way.
+    The two versions are those under which the event was committed: whoever
+    emits it must have checked its readers under at least these.
+    """
+
+    organization_id: OrganizationId
+    conversation_id: ConversationId
+    seq: int
+    name: str
+    data: bytes
+    created_at: datetime
+    acl_version: int
+    organization_acl_version: int
+    traceparent: str | None = None
