@@ -6,10 +6,19 @@ the summary, and turns the exit status of an otherwise good run into 3.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from cluster.certificates import Certificates, create_certificates
+from cluster.pgbouncer_server import PgBouncerServer
+from cluster.postgres_server import PostgresServer
+from cluster.programs import Program, ProgramMissing, temporary_folder
+from cluster.redis_server import RedisServer
+
+ASYNC_DRIVER = "postgresql+asyncpg"
 LEFT_OUT_EXIT_STATUS = 3
 _left_out = pytest.StashKey[list[str]]()
 
@@ -42,3 +51,84 @@ def pytest_terminal_summary(
             f"{len(left_out)} tests did not run (the reasons are above): exit status "
             f"{LEFT_OUT_EXIT_STATUS} unless something failed."
         )
+
+
+@contextmanager
+def serving(program: Program) -> Generator[None]:
+    """Start a server, and stop it at the end."""
+    program.start()
+    try:
+        program.wait_until_serving()
+        yield
+    finally:
+        program.stop()
+
+
+@contextmanager
+def left_out_if_missing() -> Generator[None]:
+    """Leave out the tests that need a program which is not installed."""
+    try:
+        yield
+    except ProgramMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Path:
+    """Where the servers of this run keep their data and their logs."""
+    return temporary_folder("servers")
+
+
+@pytest.fixture(scope="session")
+def certificates(server_folder: Path) -> Certificates:
+    return create_certificates(server_folder)
+
+
+@pytest.fixture(scope="session")
+def redis_server(server_folder: Path) -> Iterator[RedisServer]:
+    """The Redis that most tests share; a test that stops or freezes one starts its own."""
+    with left_out_if_missing():
+        server = RedisServer(server_folder)
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """An empty Redis."""
+    redis_server.empty()
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
+    """The PostgreSQL that most tests share."""
+    with left_out_if_missing():
+        server = PostgresServer(server_folder)
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """An empty database of its own, for SQLAlchemy's asyncpg driver."""
+    name = postgres_server.create_database()
+    yield postgres_server.database_url(name, driver=ASYNC_DRIVER)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_server(
+    server_folder: Path, postgres_server: PostgresServer
+) -> Iterator[PgBouncerServer]:
+    """A transaction-mode pooler in front of `postgres_server`."""
+    with left_out_if_missing():
+        server = PgBouncerServer(server_folder, postgres_server)
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def pgbouncer_url(pgbouncer_server: PgBouncerServer, postgres_url: str) -> str:
+    """The database of `postgres_url`, through the pooler."""
+    return pgbouncer_server.database_url(postgres_url.rsplit("/", 1)[-1], driver=ASYNC_DRIVER)

@@ -1,0 +1,121 @@
+"""PostgreSQL with a fresh database for each test, copied from a template in milliseconds."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+from cluster.programs import (
+    Program,
+    ProgramFailed,
+    find_program,
+    free_port,
+    hand_over,
+    unprivileged_user,
+)
+from cluster.waiting import scaled
+
+_USER = "pytake"
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+    "timezone": "UTC",
+    # Autovacuum of a throw-away database only takes processor time from the tests.
+    "autovacuum": "off",
+}
+# Nothing here outlives the test. A test about crashes or about speed asks for `durable`.
+_CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class PostgresServer(Program):
+    """One PostgreSQL; it refuses root, so it runs as another user where we are root."""
+
+    stop_signal = signal.SIGQUIT  # immediate: nothing is worth a checkpoint
+
+    def __init__(
+        self, folder: Path, *, durable: bool = False, settings: dict[str, str] | None = None
+    ) -> None:
+        self.port = free_port()
+        self.data = folder / f"postgres-{self.port}"
+        binaries = "/usr/lib/postgresql/*/bin"
+        self._initdb = find_program("initdb", f"{binaries}/initdb")
+        self._psql = find_program("psql", f"{binaries}/psql")
+        chosen = _SETTINGS | ({} if durable else _CARELESS) | (settings or {})
+        command: list[str | Path] = [
+            *(find_program("postgres", f"{binaries}/postgres"), "-D", self.data),
+            *("-p", str(self.port)),
+            *(part for name, value in chosen.items() for part in ("-c", f"{name}={value}")),
+        ]
+        super().__init__(
+            "postgres",
+            command,
+            folder / f"postgres-{self.port}.log",
+            user=unprivileged_user(),
+            folder=Path("/"),
+        )
+        # The superuser, for whom every other database is a template too.
+        self.url = self.database_url("postgres")
+
+    def start(self) -> None:
+        if not self.data.exists():
+            self._create_data_folder()
+        super().start()
+
+    def _create_data_folder(self) -> None:
+        self.data.mkdir(mode=0o700)
+        hand_over(self.data, self.user)
+        initdb = Program(
+            "initdb",
+            [
+                *(self._initdb, "-D", self.data, "--username", _USER, "--auth", "trust"),
+                *("--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"),
+            ],
+            self.log,
+            user=self.user,
+            folder=Path("/"),
+        )
+        initdb.start()
+        if initdb.wait(60) != 0:
+            raise ProgramFailed(f"initdb:\n{initdb.last_words()}")
+
+    def is_serving(self) -> bool:
+        return self._run_psql("SELECT 1").returncode == 0
+
+    def database_url(self, name: str, *, driver: str = "postgresql") -> str:
+        return f"{driver}://{_USER}@127.0.0.1:{self.port}/{name}"
+
+    def create_database(self, *, template: str = "template0") -> str:
+        """Make a database with an unused name and return that name."""
+        name = f"test_{uuid4().hex[:12]}"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, ending the connections that a killed pod left to it."""
+        self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def execute(self, statement: str, *, database: str = "postgres") -> str:
+        """Run SQL and return what psql prints, values alone."""
+        done = self._run_psql(statement, database)
+        if done.returncode != 0:
+            raise ProgramFailed(f"{statement}: {done.stderr}")
+        return done.stdout.strip()
+
+    def _run_psql(
+        self, statement: str, database: str = "postgres"
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *(self._psql, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
+                *("--set", "ON_ERROR_STOP=1", "--dbname", self.database_url(database)),
+                *("--command", statement),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=scaled(30),
+        )
