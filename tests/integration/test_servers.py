@@ -126,7 +126,7 @@ async def test_a_refused_handshake_goes_to_the_next_gateway_and_a_post_never(
             for _ in range(6):
                 async with https_client(proxy) as client:
                     handshakes.append((await client.get("/socket.io/")).status_code)
-                for _ in range(6):
+            for _ in range(6):
                 async with https_client(proxy) as client:
                     posts.append((await client.post("/socket.io/", content=b"2")).status_code)
 
