@@ -476,6 +476,10 @@ class RefreshTokens(Protocol):
 
     async def end_family(self, token_hash: str) -> None: ...
 
+    async def end_all_of(self, user_id: UserId) -> None:
+        """End every family of a user: it was revoked, or its password was changed."""
+        ...
+
 
 class ChannelDirectory(Protocol):
     """WhatsApp numbers of organizations."""
