@@ -30,8 +30,8 @@ class NginxServer(Program):
         folder: Path,
         certificates: Certificates,
         *,
-        gateways: Sequence[str],
-        apis: Sequence[str],
+        gateways: Sequence[str] = (),
+        apis: Sequence[str] = (),
         flavor: Flavor = "1.30",
     ) -> None:
         self.port = free_port()
@@ -53,19 +53,22 @@ class NginxServer(Program):
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
+        # A name, because cookie jars keep no cookie of a bare address.
+        return f"https://localhost:{self.port}"
 
     @property
     def http_url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"http://localhost:{self.http_port}"
 
     def is_serving(self) -> bool:
         return is_listening(self.port) and is_listening(self.http_port)
 
     def route(self, *, gateways: Sequence[str], apis: Sequence[str]) -> None:
-        """Send new connections to other pods; open ones stay where they are until they end."""
-        before = self._workers()
+        """Send new connections to these pods; open ones stay where they are until they end."""
         self._write_configuration(gateways, apis)
+        if not self.is_running:
+            return
+        before = self._workers()
         self.send_signal(signal.SIGHUP)
         wait_until(lambda: self._workers() - before, "nginx has started new workers")
 

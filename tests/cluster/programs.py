@@ -113,9 +113,10 @@ class _Watchdog:
                 start_new_session=True,
             )
             self._pipe = watchdog.stdin
+            assert self._pipe is not None
+            atexit.register(self._pipe.close)
             # It ends with the pipe, after us: nobody is left to wait for it.
             watchdog.returncode = 0
-        assert self._pipe is not None
         self._pipe.write(f"{sign} {pid}\n".encode())
         self._pipe.flush()
 
