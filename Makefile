@@ -24,7 +24,7 @@ WEB := $(wildcard services/web/package.json)
 WEB_SOURCES := $(if $(WEB),$(shell find services/web \( -name node_modules -o -name dist \) -prune -o -type f -print))
 WEB_PAGE := $(if $(WEB),services/web/inbox/dist/index.html)
 WEB_INSTALLED := $(if $(WEB),services/web/node_modules/.installed)
-CONTRACT_GENERATOR := $(wildcard services/realtime/pytake/contract/generate.py)
+CONTRACT_GENERATOR := $(wildcard services/realtime/pytake/contract/generate*)
 CONTRACT_CURRENT := $(if $(CONTRACT_GENERATOR),contract-current)
 WEB_CHECK := $(if $(WEB),web-check)
 
