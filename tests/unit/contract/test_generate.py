@@ -1,5 +1,6 @@
 import copy
 import json
+from typing import Any
 
 import pytest
 
@@ -12,50 +13,58 @@ from pytake.domain.errors import ErrorCode
 
 
 @pytest.fixture
-def published() -> dict:
+def published() -> dict[str, Any]:
     return json_schema()
 
 
 @pytest.fixture
-def new(published: dict) -> dict:
+def new(published: dict[str, Any]) -> dict[str, Any]:
     return copy.deepcopy(published)
 
 
-def test_an_unchanged_contract_breaks_nothing(published: dict, new: dict) -> None:
+def test_an_unchanged_contract_breaks_nothing(
+    published: dict[str, Any], new: dict[str, Any]
+) -> None:
     assert breaking_changes(published, new) == []
 
 
-def test_a_new_member_of_an_answer_breaks_nothing(published: dict, new: dict) -> None:
+def test_a_new_member_of_an_answer_breaks_nothing(
+    published: dict[str, Any], new: dict[str, Any]
+) -> None:
     new["$defs"]["Pong"]["properties"]["region"] = {"type": "string"}
 
     assert breaking_changes(published, new) == []
 
 
-def test_a_renamed_event_is_named(published: dict, new: dict) -> None:
+def test_a_renamed_event_is_named(published: dict[str, Any], new: dict[str, Any]) -> None:
     new["serverEvents"]["message:created"] = new["serverEvents"].pop("message:new")
 
     assert breaking_changes(published, new) == ["`message:new` is gone from serverEvents"]
 
 
-def test_a_member_that_vanished_is_named(published: dict, new: dict) -> None:
+def test_a_member_that_vanished_is_named(published: dict[str, Any], new: dict[str, Any]) -> None:
     del new["$defs"]["UserTyping"]["properties"]["user_id"]
 
     assert breaking_changes(published, new) == ["UserTyping.user_id is gone"]
 
 
-def test_a_member_that_is_asked_for_anew_is_named(published: dict, new: dict) -> None:
+def test_a_member_that_is_asked_for_anew_is_named(
+    published: dict[str, Any], new: dict[str, Any]
+) -> None:
     new["$defs"]["JoinConversation"]["required"].append("epoch")
 
     assert breaking_changes(published, new) == ["JoinConversation.epoch is now required"]
 
 
-def test_a_changed_type_is_named(published: dict, new: dict) -> None:
+def test_a_changed_type_is_named(published: dict[str, Any], new: dict[str, Any]) -> None:
     new["$defs"]["MessageBody"]["properties"]["seq"] = {"type": "string"}
 
     assert breaking_changes(published, new) == ["MessageBody.seq changed its type"]
 
 
-def test_what_clients_send_may_become_looser(published: dict, new: dict) -> None:
+def test_what_clients_send_may_become_looser(
+    published: dict[str, Any], new: dict[str, Any]
+) -> None:
     new["$defs"]["MarkRead"]["properties"]["seq"] = {
         "anyOf": [{"type": "integer"}, {"type": "null"}]
     }
@@ -63,7 +72,7 @@ def test_what_clients_send_may_become_looser(published: dict, new: dict) -> None
     assert breaking_changes(published, new) == []
 
 
-def test_a_lost_code_is_named(published: dict, new: dict) -> None:
+def test_a_lost_code_is_named(published: dict[str, Any], new: dict[str, Any]) -> None:
     new["errorCodes"].remove("conflict")
 
     assert breaking_changes(published, new) == ["the error code `conflict` is gone"]
@@ -74,7 +83,9 @@ def test_every_code_has_a_meaning_and_something_to_do() -> None:
     assert all(meaning.action for meaning in MEANINGS.values())
 
 
-def test_every_reference_of_the_asyncapi_document_leads_somewhere(published: dict) -> None:
+def test_every_reference_of_the_asyncapi_document_leads_somewhere(
+    published: dict[str, Any],
+) -> None:
     document = asyncapi(published)
 
     def references(node: object) -> list[str]:
