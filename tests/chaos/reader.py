@@ -222,8 +222,9 @@ class Reader:
             TimeoutError: That has not happened in time.
         """
         async with asyncio.timeout(within_seconds):
-            while not self.is_whole:
-                await asyncio.sleep(0.02)  # noqa: ASYNC110: links come and go, each with its event
+            # Links come and go, each with an event of its own: there is no one event to wait for.
+            while not self.is_whole:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
     @property
     def is_whole(self) -> bool:
