@@ -11,7 +11,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -130,6 +130,8 @@ class Link:
             self._waiting.pop(data["conversation_id"], None)
         elif event in ("inbox:updated", "inbox:removed"):
             self.reader.list_changed(event, data)
+        elif event == "resync":
+            self.reader.reload_list()
         elif event == "server:draining":
             self.reader.move_after(data["reconnect_after_ms"] / 1000)
         elif event == "error":
@@ -197,6 +199,9 @@ class Reader:
         self.cursors: dict[str, int | None] = {}
         self._dice = dice
         self._link: Link | None = None
+        self.load_list: Callable[[], Awaitable[dict[str, str | None]]] | None = None
+        self._list_news: list[tuple[str, dict[str, Any]]] = []
+        self._loading: asyncio.Task[None] | None = None
         self._links = 0
         self._previous_sid: str | None = None
         self._broken_at: float | None = None
@@ -223,7 +228,7 @@ class Reader:
         """
         async with asyncio.timeout(within_seconds):
             # Links come and go, each with an event of its own: there is no one event to wait for.
-            while not self.is_whole:  # noqa: ASYNC110
+            while not self.is_whole:
                 await asyncio.sleep(0.02)
 
     @property
@@ -290,6 +295,7 @@ class Reader:
     def connected(self, sid: str) -> None:
         """Remember whose place the next connection takes."""
         self._previous_sid = sid
+        self.reload_list()
 
     def saw(self, link: int, event: str, data: dict[str, Any]) -> None:
         """Record a durable event and advance the cursor."""
@@ -342,11 +348,27 @@ class Reader:
 
     def list_changed(self, event: str, data: dict[str, Any]) -> None:
         """Keep the list as a page would."""
+        self._list_news.append((event, data))
         if event == "inbox:removed":
             self.history.inbox.pop(data["conversation_id"], None)
         else:
             conversation = data["conversation"]
             self.history.inbox[conversation["id"]] = conversation["assigned_to"]
+
+    def reload_list(self) -> None:
+        """Load the list anew: after each connect, and when the server says `resync`."""
+        if self.load_list is not None and (self._loading is None or self._loading.done()):
+            self._loading = asyncio.create_task(self._reload(self.load_list))
+
+    async def _reload(self, load: Callable[[], Awaitable[dict[str, str | None]]]) -> None:
+        self._list_news.clear()
+        self.history.inbox.clear()
+        loaded = await load()
+        news, self._list_news = self._list_news, []
+        self.history.inbox.clear()
+        self.history.inbox.update(loaded)
+        for event, data in news:
+            self.list_changed(event, data)
 
     def refused(self, code: str) -> None:
         """Record an error that a user would see; invitations to come back are none."""

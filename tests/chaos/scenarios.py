@@ -1,0 +1,248 @@
+"""What breaks, one story each. A story starts with every reader whole and writers writing.
+
+`make chaos` runs them all; a short seeded mix is part of `make test`. Each ends when the cluster
+is whole again: writers have stopped, and readers have reached the end of every log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from chaos.faulty_proxy import FaultyProxy
+from chaos.stalled_reader import StalledReaders
+from chaos.workload import Load, Workload
+from cluster.pods import Pod
+
+Story = Callable[[Workload], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story, and the load under which it is told."""
+
+    name: str
+    story: Story
+    load: Load = field(default_factory=Load)
+    gateways: int = 2
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+async def _calm(seconds: float) -> None:
+    """Let traffic flow: what breaks must break under load, and heal under load."""
+    await asyncio.sleep(seconds)
+
+
+def _any(workload: Workload, pods: list[Pod]) -> Pod:
+    return workload.dice.choice(pods)
+
+
+async def _restart(pod: Pod) -> None:
+    await asyncio.to_thread(pod.start)
+    await asyncio.to_thread(pod.wait_until_serving)
+
+
+async def gateway_killed(workload: Workload) -> None:
+    pod = _any(workload, workload.cluster.gateways)
+    pod.kill()
+    await _calm(4)
+    await _restart(pod)
+    await _calm(2)
+
+
+async def gateway_frozen(workload: Workload) -> None:
+    pod = _any(workload, workload.cluster.gateways)
+    pod.freeze()
+    await _calm(20)
+    pod.thaw()
+    await _calm(4)
+
+
+async def api_killed(workload: Workload) -> None:
+    for _ in range(3):
+        pod = _any(workload, workload.cluster.apis)
+        await _calm(1 + workload.dice.random())
+        pod.kill()
+        await _restart(pod)
+    await _calm(2)
+
+
+async def relay_killed(workload: Workload) -> None:
+    """Without Redis for a moment much is left behind; the relay dies while it publishes that."""
+    redis, relay = workload.cluster.redis, _any(workload, workload.cluster.relays)
+    redis.kill()
+    await _calm(3)
+    redis.start()
+    redis.wait_until_serving()
+    await _calm(workload.dice.random())
+    relay.kill()
+    await _calm(1)
+    await _restart(relay)
+    await _calm(3)
+
+
+async def redis_restarted_empty(workload: Workload) -> None:
+    redis = workload.cluster.redis
+    redis.kill()
+    await _calm(5)
+    redis.start()
+    await asyncio.to_thread(redis.wait_until_serving)
+    await _calm(4)
+
+
+async def redis_paused(workload: Workload) -> None:
+    redis = workload.cluster.redis
+    redis.freeze()
+    await _calm(60)
+    redis.thaw()
+    await _calm(5)
+
+
+async def redis_paused_shortly(workload: Workload) -> None:
+    redis = workload.cluster.redis
+    redis.freeze()
+    await _calm(6)
+    redis.thaw()
+    await _calm(4)
+
+
+async def subscribers_cut(workload: Workload) -> None:
+    for _ in range(5):
+        with workload.cluster.redis.client() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await _calm(1.5)
+
+
+async def postgres_restarted(workload: Workload) -> None:
+    await asyncio.to_thread(workload.cluster.postgres.restart)
+    await _calm(5)
+
+
+async def nginx_reloaded_and_restarted(workload: Workload) -> None:
+    cluster = workload.cluster
+    for _ in range(2):
+        addresses = [pod.address for pod in cluster.gateways]
+        await asyncio.to_thread(
+            cluster.nginx.route, gateways=addresses, apis=[pod.address for pod in cluster.apis]
+        )
+        await _calm(2)
+    cluster.nginx.kill()
+    await _calm(0.5)
+    cluster.nginx.start()
+    await asyncio.to_thread(cluster.nginx.wait_until_serving)
+    await _calm(3)
+
+
+async def rolling_restart(workload: Workload) -> None:
+    """Every gateway is replaced: the new one first, then the old one drains and ends."""
+    cluster = workload.cluster
+    for old in list(cluster.gateways):
+        await asyncio.to_thread(cluster.add, "gateway")
+        cluster.remove(old)
+        status = await asyncio.to_thread(old.stop, 60)
+        if status != 0:
+            raise AssertionError(f"{old.name} ended with {status}")
+        await _calm(1)
+    await _calm(2)
+
+
+async def connections_cut(workload: Workload) -> None:
+    """A third of the clients come through a proxy that cuts, stalls and half-closes."""
+    async with FaultyProxy(workload.cluster.nginx.port, workload.dice) as proxy:
+        for number in range(workload.load.readers // 3):
+            joined = tuple(workload.dice.sample(workload.conversations, 5))
+            workload.add_reader(f"shaken-{number}", joined, url=proxy.url)
+        await _calm(1)
+        for _ in range(8):
+            proxy.shake()
+            await _calm(1.5)
+        proxy.calm_down()
+        await workload.stop_writing()
+        await workload.settle(60)
+
+
+async def readers_stalled(workload: Workload) -> None:
+    """500 connections join and never read again; the pods' memory is looked at."""
+    async with StalledReaders(workload, count=500) as stalled:
+        before = stalled.memory_bytes()
+        await _calm(20)
+        growth = stalled.memory_bytes() - before
+        bound = 300 * 2**20
+        if growth > bound:
+            raise AssertionError(f"memory grew by {growth >> 20} MiB under stalled readers")
+
+
+async def everybody_comes_back(workload: Workload) -> None:
+    """All clients lose their connection at the same moment."""
+    cluster = workload.cluster
+    cluster.nginx.kill()
+    await _calm(1)
+    cluster.nginx.start()
+    await asyncio.to_thread(cluster.nginx.wait_until_serving)
+    await workload.all_whole(90)
+    await _calm(2)
+
+
+async def rights_change(workload: Workload) -> None:
+    """Conversations change hands under load: who loses one sees nothing of it after that."""
+    agents = [reader.history.name for reader in workload.readers]
+    for reader in workload.readers[:10]:
+        workload.follow_list(reader)
+        reader.reload_list()
+    for _ in range(40):
+        conversation_id = workload.dice.choice(workload.conversations)
+        await workload.assign(conversation_id, workload.dice.choice([*agents, None]))
+        await _calm(0.2)
+
+
+async def mixed(workload: Workload) -> None:
+    """A seeded sequence of the quick ones, one after the other without a pause."""
+    stories = [
+        gateway_killed, api_killed, relay_killed, redis_restarted_empty, redis_paused_shortly,
+        subscribers_cut, postgres_restarted, nginx_reloaded_and_restarted,
+    ]  # fmt: skip
+    workload.dice.shuffle(stories)
+    for story in stories:
+        await story(workload)
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("gateway killed", gateway_killed),
+        Scenario("gateway frozen 20 s", gateway_frozen),
+        Scenario("api killed", api_killed, settings={}),
+        Scenario("relay killed", relay_killed),
+        Scenario("redis restarted empty", redis_restarted_empty),
+        Scenario("redis paused 60 s", redis_paused),
+        Scenario("subscribers cut", subscribers_cut),
+        Scenario("postgres restarted", postgres_restarted),
+        Scenario("nginx reloaded, restarted", nginx_reloaded_and_restarted),
+        Scenario("connections cut", connections_cut),
+        Scenario(
+            "rolling restart",
+            rolling_restart,
+            Load(conversations=100, readers=1000, joined_by_each=2, messages_per_second=100),
+            settings={"PYTAKE_DRAIN_SECONDS": "10"},
+        ),
+        Scenario("500 stalled readers", readers_stalled),
+        Scenario(
+            "2,000 come back",
+            everybody_comes_back,
+            Load(conversations=200, readers=2000, joined_by_each=2, messages_per_second=50),
+        ),
+        Scenario("rights change", rights_change),
+        Scenario("mixed", mixed),
+        Scenario("mixed, status batches", mixed, Load(features=("status_batch",))),
+    )
+}
+
+SHORT_LOAD = Load(conversations=6, readers=20, joined_by_each=3, messages_per_second=30)
+
+
+async def short_mix(workload: Workload) -> None:
+    """What `make test` has time for."""
+    await gateway_killed(workload)
+    await redis_restarted_empty(workload)
+    await subscribers_cut(workload)

@@ -1,0 +1,249 @@
+"""A working cluster under load: conversations, readers that follow them, writers that post."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from chaos.history import Acknowledged, History, StoredEvent
+from chaos.reader import Reader
+from cluster.cluster import Cluster
+from cluster.waiting import scaled
+
+REQUEST_SECONDS = 5.0
+PAGE = 500
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is going on while things break."""
+
+    conversations: int = 20
+    readers: int = 60
+    joined_by_each: int = 10
+    messages_per_second: float = 50
+    features: tuple[str, ...] = ()
+
+
+@dataclass
+class Workload:
+    """Readers and writers on one cluster; their history is what the checker reads."""
+
+    cluster: Cluster
+    load: Load
+    dice: random.Random
+    url: str = ""
+    history: History = field(default_factory=History)
+    readers: list[Reader] = field(default_factory=list)
+    conversations: list[str] = field(default_factory=list)
+    refused_posts: int = 0
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _user_ids: dict[str, str] = field(default_factory=dict)
+    _writing: bool = True
+
+    async def __aenter__(self) -> Workload:
+        self.url = self.url or self.cluster.url
+        self.tls: ssl.SSLContext = self.cluster.tls()
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self.tls),
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+        )
+        self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}
+        for number in range(self.load.conversations):
+            created = await asyncio.to_thread(self.cluster.create_conversation, f"Cliente {number}")
+            self.conversations.append(created["id"])
+        for number in range(self.load.readers):
+            joined = self.dice.sample(
+                self.conversations, min(self.load.joined_by_each, len(self.conversations))
+            )
+            self.add_reader(f"reader-{number}", tuple(joined))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(reader.stop() for reader in self.readers))
+        await self.session.close()
+
+    def _token(self, user: str, *, role: str = "agent") -> Callable[[], str]:
+        token = self.cluster.token(user, role=role, lifetime_seconds=3600)
+        return lambda: token
+
+    def add_reader(
+        self, name: str, conversations: tuple[str, ...], *, role: str = "agent", url: str = ""
+    ) -> Reader:
+        """Start one more reader; its history is part of the run."""
+        reader = Reader(
+            name,
+            url or self.url,
+            conversations,
+            token=self._token(name, role=role),
+            session=self.session,
+            tls=self.tls,
+            dice=random.Random(self.dice.random()),
+            features=self.load.features,
+        )
+        self.readers.append(reader)
+        self.history.readers.append(reader.history)
+        reader.start()
+        return reader
+
+    async def all_whole(self, within_seconds: float = 30) -> None:
+        """Wait until every reader that reads has caught up with all its conversations."""
+        reading = [reader for reader in self.readers if reader.history.reads_to_the_end]
+        await asyncio.gather(*(reader.whole(scaled(within_seconds)) for reader in reading))
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def start_writing(self) -> None:
+        """Post at the load's rate, from as many writers as the rate needs."""
+        writers = max(1, round(self.load.messages_per_second / 5))
+        pause = writers / self.load.messages_per_second
+        for number in range(writers):
+            self._tasks.append(asyncio.create_task(self._write(number, pause)))
+
+    async def stop_writing(self) -> None:
+        """Let every writer finish the message it is about, however long the API is away."""
+        self._writing = False
+        await asyncio.gather(*self._tasks)
+        self._tasks.clear()
+
+    async def _write(self, writer: int, pause: float) -> None:
+        await asyncio.sleep(self.dice.random() * pause)
+        count = 0
+        while self._writing:
+            began = time.monotonic()
+            count += 1
+            await self.post(self.dice.choice(self.conversations), f"{writer}/{count}")
+            await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+    async def post(self, conversation_id: str, text: str) -> None:
+        """Post one message and repeat it with the same id until it is acknowledged."""
+        client_message_id = str(uuid4())
+        body = {
+            "message_type": "text",
+            "content": {"text": text},
+            "client_message_id": client_message_id,
+        }
+        address = f"{self.url}/api/v1/conversations/{conversation_id}/messages"
+        while True:
+            with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                async with self.session.post(address, json=body, headers=self.headers) as answer:
+                    if answer.status in (200, 201):
+                        message = await answer.json()
+                        self.history.acknowledged.append(
+                            Acknowledged(
+                                time.monotonic(), conversation_id, client_message_id, message["id"]
+                            )
+                        )
+                        return
+                    if answer.status < 500 and answer.status != 429:
+                        raise AssertionError(f"{answer.status}: {await answer.text()}")
+            self.refused_posts += 1
+            await asyncio.sleep(0.05 + self.dice.random() * 0.2)
+
+    # --- lists and rights ------------------------------------------------------------------
+
+    async def assign(self, conversation_id: str, name: str | None) -> None:
+        """Give a conversation to a reader's user, or to nobody, as an admin does."""
+        user_id = None if name is None else await self._user_id(name)
+        await self._patch(conversation_id, {"assigned_to": user_id})
+
+    async def _patch(self, conversation_id: str, body: dict[str, Any]) -> None:
+        address = f"{self.url}/api/v1/conversations/{conversation_id}"
+        async with self.session.patch(address, json=body, headers=self.headers) as answer:
+            answer.raise_for_status()
+
+    async def _user_id(self, name: str) -> str:
+        if not self._user_ids:
+            address = f"{self.url}/api/v1/users"
+            async with self.session.get(address, headers=self.headers) as answer:
+                answer.raise_for_status()
+                items = (await answer.json())["items"]
+            self._user_ids.update({item["name"]: item["id"] for item in items})
+        return self._user_ids[name.capitalize()]
+
+    def follow_list(self, reader: Reader) -> None:
+        """Let a reader keep its inbox list as a page does; the checker compares it at the end."""
+
+        async def load() -> dict[str, str | None]:
+            return await self.assignees(reader.token())
+
+        reader.load_list = load
+
+    async def assignees(self, token: str) -> dict[str, str | None]:
+        """Return who has which conversation, as the list of this user shows it."""
+        found: dict[str, str | None] = {}
+        asked = {"limit": "100"}
+        headers = {"Authorization": f"Bearer {token}"}
+        address = f"{self.url}/api/v1/conversations"
+        while True:
+            async with self.session.get(address, params=asked, headers=headers) as answer:
+                answer.raise_for_status()
+                page = await answer.json()
+            found |= {item["id"]: item["assigned_to"] for item in page["items"]}
+            if page["next_cursor"] is None:
+                return found
+            asked["cursor"] = page["next_cursor"]
+
+    # --- the truth -------------------------------------------------------------------------
+
+    async def settle(self, within_seconds: float = 30) -> None:
+        """Read the truth from the store, and wait until every reader has reached it.
+
+        A reader that never gets there is left to the checker, which says what it lacks.
+        """
+        for conversation_id in self.conversations:
+            self.history.truth[conversation_id] = await self._log_of(conversation_id)
+        self.history.assignees = await self.assignees(self._token("writer", role="bot")())
+        deadline = time.monotonic() + scaled(within_seconds)
+        while time.monotonic() < deadline and not self._all_at_the_end():
+            await asyncio.sleep(0.05)
+
+    def _all_at_the_end(self) -> bool:
+        heads = {
+            conversation_id: log[-1].seq if log else 0
+            for conversation_id, log in self.history.truth.items()
+        }
+        return all(
+            (reader.cursors.get(conversation_id) or 0) >= heads[conversation_id]
+            for reader in self.readers
+            if reader.history.reads_to_the_end
+            for conversation_id in reader.history.conversations
+            if not any(
+                lost.conversation_id == conversation_id for lost in reader.history.lost_access
+            )
+        )
+
+    async def _log_of(self, conversation_id: str) -> list[StoredEvent]:
+        log: list[StoredEvent] = []
+        address = f"{self.url}/api/v1/conversations/{conversation_id}/events"
+        while True:
+            asked = {"after_seq": str(log[-1].seq if log else 0), "limit": str(PAGE)}
+            async with self.session.get(address, params=asked, headers=self.headers) as answer:
+                answer.raise_for_status()
+                items = (await answer.json())["items"]
+            if not items:
+                return log
+            log += [_stored(item) for item in items]
+
+
+def _stored(item: dict[str, Any]) -> StoredEvent:
+    data = item["data"]
+    is_new = item["event"] == "message:new"
+    return StoredEvent(
+        item["seq"],
+        item["event"],
+        data["id"] if is_new else data.get("message_id"),
+        data.get("status") if item["event"] != "conversation:updated" else None,
+    )
