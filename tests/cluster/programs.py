@@ -52,7 +52,7 @@ def _version_of(path: Path) -> list[int]:
 def free_port() -> int:
     """A port of 127.0.0.1 on which nothing listens."""
     for _ in range(100):
-        port = random.choice(_PORTS)  # noqa: S311 - nothing secret
+        port = random.choice(_PORTS)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
