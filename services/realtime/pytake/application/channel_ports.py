@@ -124,9 +124,8 @@ class OrphanStatuses(Protocol):
 class QueuedMessage:
     """The oldest unsent message of one conversation.
 
-    `recipient` is the (kind, value) to reply to. `attempted_at` is when the last attempt
-    began: set without an answer known, the message may or may not have gone out.
-    `attempts` counts attempts begun, `unconfirmed` those whose answer never came.
+    `recipient` is the (kind, value) to reply to. `attempts` counts attempts begun,
+    `unconfirmed` those whose answer never came: the message may or may not have gone out.
     """
 
     message_id: MessageId
@@ -143,7 +142,6 @@ class QueuedMessage:
     window_expires_at: datetime | None
     attempts: int
     unconfirmed: int
-    attempted_at: datetime | None
     traceparent: str | None = None
 
 
@@ -163,14 +161,18 @@ class SendQueue(Protocol):
         """
         ...
 
-    async def begin(self, message_ids: Sequence[MessageId], *, now: datetime) -> None:
-        """Record before the request that an attempt begins, many in one statement."""
+    async def begin(self, message_ids: Sequence[MessageId], *, due_again: datetime) -> None:
+        """Record before the request that an attempt begins, many in one statement.
+
+        `attempts` and `unconfirmed` grow by one: whoever comes after a crash sees an attempt
+        without an answer, due again at that time.
+        """
         ...
 
     async def postpone(
         self, message_id: MessageId, *, until: datetime, is_unconfirmed: bool = False
     ) -> None:
-        """The attempt was answered with "later" (or not at all): try again at that time."""
+        """Try again at that time. An answered attempt takes its `unconfirmed` back."""
         ...
 
     async def finish(self, message_ids: Sequence[MessageId]) -> None:

@@ -57,7 +57,8 @@ class InboundMessage:
 
     `identifiers` are all names of the sender, as (kind, value) with the kinds `phone`
     (digits only) and `bsuid`; the first one is the address to reply to. `sent_at` is the
-    provider's time.
+    provider's time. `is_echo`: the business wrote it with the phone app, it is stored as an
+    outbound message that was sent. Only what `opens_window` moves the 24-hour window.
     """
 
     organization_id: OrganizationId
@@ -68,6 +69,8 @@ class InboundMessage:
     message_type: MessageType
     content: Mapping[str, Any]
     sent_at: datetime
+    is_echo: bool = False
+    opens_window: bool = True
     traceparent: str | None = field(default=None, compare=False)
 
 
