@@ -1,0 +1,67 @@
+"""Publishes what was committed and not published: the net under the direct publish.
+
+Conversations are claimed, not rows, so that two relays never share one; only what is older
+than a second is taken, because until then its writer is about to publish it itself.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from pytake.application.ports import EventPublisher, Outbox
+from pytake.domain.errors import Unavailable
+from pytake.relay.wake import Wake
+
+LEFT_BEHIND_SECONDS = 1.0
+CONVERSATIONS_AT_ONCE = 200
+POLL_SECONDS = 0.5
+
+
+class OutboxLoop:
+    """Claims, publishes, records; again until nothing is left behind.
+
+    Args:
+        count: Told how many events were published.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        publisher: EventPublisher,
+        *,
+        count: Callable[[int], None] = lambda events: None,
+        older_than_seconds: float = LEFT_BEHIND_SECONDS,
+    ) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._count = count
+        self._older_than_seconds = older_than_seconds
+        self._wake = Wake()
+
+    async def run(self) -> None:
+        """Publish until cancelled. An event is published again if recording it failed."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._wake.follow(self._outbox.wake_ups))
+            while True:
+                try:
+                    more = await self.publish_once()
+                except Unavailable:
+                    more = False
+                if not more:
+                    await self._wake.wait(POLL_SECONDS)
+
+    async def publish_once(self) -> bool:
+        """Publish one claim; True if there may be more.
+
+        Raises:
+            Unavailable: The store or the broker is away; nothing was recorded.
+        """
+        async with self._outbox.claim(
+            older_than_seconds=self._older_than_seconds, limit=CONVERSATIONS_AT_ONCE
+        ) as claimed:
+            events = claimed.events
+            if not events:
+                return False
+            await self._publisher.publish(events)
+            await claimed.published({event.conversation_id: event.seq for event in events})
+        self._count(len(events))
+        return True
