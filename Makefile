@@ -12,6 +12,11 @@ MAKEFLAGS += --no-builtin-rules
 # An empty environment has no locale and no sbin; PostgreSQL and Debian's servers want both.
 export LANG ?= C.UTF-8
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Node trusts only its own list of authorities; behind a company's proxy the system's list matters.
+SYSTEM_AUTHORITIES := $(wildcard /etc/ssl/certs/ca-certificates.crt)
+ifneq ($(SYSTEM_AUTHORITIES),)
+export NODE_EXTRA_CA_CERTS ?= $(SYSTEM_AUTHORITIES)
+endif
 export npm_config_audit := false
 export npm_config_fund := false
 export npm_config_update_notifier := false

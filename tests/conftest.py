@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cluster.certificates import Certificates, create_certificates
+from cluster.cluster import Cluster
 from cluster.pgbouncer_server import PgBouncerServer
 from cluster.postgres_server import PostgresServer
 from cluster.programs import Program, ProgramMissing, temporary_folder
@@ -132,3 +133,15 @@ def pgbouncer_server(
 def pgbouncer_url(pgbouncer_server: PgBouncerServer, postgres_url: str) -> str:
     """The database of `postgres_url`, through the pooler."""
     return pgbouncer_server.database_url(postgres_url.rsplit("/", 1)[-1], driver=ASYNC_DRIVER)
+
+
+@pytest.fixture(scope="session")
+def cluster(postgres_server: PostgresServer) -> Iterator[Cluster]:
+    """The cluster that most tests share, with a Redis of its own, which no other test empties.
+
+    A test that kills, freezes or drains a part starts its own.
+    """
+    with left_out_if_missing():
+        shared = Cluster(postgres=postgres_server)
+    with shared:
+        yield shared

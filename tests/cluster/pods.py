@@ -42,12 +42,12 @@ class Pod(Program):
     @property
     def address(self) -> str:
         """Where clients reach it, without the proxy."""
-        return str(self._listening["address"])
+        return _url(self._listening["address"])
 
     @property
     def inner_address(self) -> str:
         """Where its probes, metrics and the drain hook are."""
-        return str(self._listening["inner_address"])
+        return _url(self._listening["inner_address"])
 
     def start(self) -> None:
         self._log_start = self.log.stat().st_size if self.log.exists() else 0
@@ -98,7 +98,11 @@ class Pod(Program):
             ("PYTAKE_METRICS_PORT", "inner_address"),
         ):
             if address := self._listening.get(field):
-                self.env[variable] = str(httpx.URL(address).port)
+                self.env[variable] = str(httpx.URL(_url(address)).port)
+
+
+def _url(address: str) -> str:
+    return address if "://" in address else f"http://{address}"
 
 
 def run_pytake(*arguments: str, settings: Mapping[str, str], folder: Path, stdin: str = "") -> str:

@@ -25,9 +25,10 @@ class PythonClient:
         transports: Sequence[str] = ("websocket",),
         auth: dict[str, Any] | None = None,
         reconnection: bool = False,
+        events: EventLog | None = None,
     ) -> None:
         self.url = url
-        self.events = EventLog()
+        self.events = events or EventLog()
         self._tls = tls
         self._transports = list(transports)
         self._auth = {"token": token} | (auth or {})

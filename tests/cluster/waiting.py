@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 TIMEOUT_SCALE = float(os.environ.get("PYTAKE_TEST_TIMEOUT_SCALE", "1"))
 _FIRST_PAUSE_SECONDS = 0.005
@@ -40,9 +40,7 @@ def wait_until(condition: Callable[[], Value], what: str, within_seconds: float 
         pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
 
 
-async def eventually(
-    condition: Callable[[], Value | Awaitable[Value]], what: str, within_seconds: float = 10
-) -> Value:
+async def eventually(condition: Callable[[], Any], what: str, within_seconds: float = 10) -> Any:
     """Like `wait_until`, inside an event loop; the condition may be a coroutine function."""
     deadline = time.monotonic() + scaled(within_seconds)
     pause = _FIRST_PAUSE_SECONDS
