@@ -16,7 +16,10 @@ from cluster.nginx_server import Flavor, NginxServer
 from cluster.pgbouncer_server import PgBouncerServer
 from cluster.postgres_server import PostgresServer
 from cluster.programs import Program, ProgramFailed
+from cluster.redis_cluster import RedisCluster
+from cluster.redis_sentinel import SentinelRedis
 from cluster.redis_server import RedisServer
+from cluster.waiting import wait_until
 from conftest import serving
 
 pytestmark = pytest.mark.integration
@@ -43,6 +46,31 @@ def test_redis_restarts_empty_on_the_same_port(server_folder: Path) -> None:
 
         with server.client() as client:
             assert client.get("a") is None
+
+
+def test_sentinels_promote_the_replica_of_a_lost_master(server_folder: Path) -> None:
+    with SentinelRedis(server_folder) as redis:
+        first, second = redis.servers
+        assert redis.master() is first
+
+        first.kill()
+
+        wait_until(lambda: redis.master() is second, "the replica is promoted", 15)
+
+
+def test_a_slot_moves_between_masters_with_its_keys(server_folder: Path) -> None:
+    with RedisCluster(server_folder) as redis:
+        key, slot = "{a}:1", 15495  # CLUSTER KEYSLOT a
+        source, target = redis.owner_of(slot), redis.nodes[0]
+        assert source is not target
+        with source.client() as client:
+            client.set(key, "kept")
+
+        redis.move_slot(slot, target)
+
+        assert redis.owner_of(slot) is target
+        with target.client() as client:
+            assert client.get(key) == b"kept"
 
 
 def test_each_database_is_a_copy_of_its_template(postgres_server: PostgresServer) -> None:

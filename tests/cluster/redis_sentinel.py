@@ -1,0 +1,97 @@
+"""A Redis master with a replica, watched by three sentinels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from cluster.programs import Program, find_program, free_port, is_listening
+from cluster.redis_server import RedisServer
+from cluster.waiting import wait_until
+
+MASTER_NAME = "pytake"
+_CONFIGURATION = """\
+port {port}
+bind 127.0.0.1
+dir {folder}
+sentinel monitor {name} 127.0.0.1 {master_port} 2
+sentinel down-after-milliseconds {name} 1000
+sentinel failover-timeout {name} 5000
+"""
+
+
+class Sentinel(Program):
+    """One sentinel. It rewrites its own configuration, so each start begins with what it knows."""
+
+    def __init__(self, folder: Path, master_port: int) -> None:
+        self.port = free_port()
+        configuration = folder / f"sentinel-{self.port}.conf"
+        configuration.write_text(
+            _CONFIGURATION.format(
+                port=self.port, folder=folder, name=MASTER_NAME, master_port=master_port
+            )
+        )
+        super().__init__(
+            "sentinel",
+            [find_program("redis-sentinel"), configuration],
+            folder / f"sentinel-{self.port}.log",
+        )
+
+    def is_serving(self) -> bool:
+        return is_listening(self.port)
+
+
+class SentinelRedis:
+    """Two servers and three sentinels; `with` starts and stops them."""
+
+    def __init__(self, folder: Path) -> None:
+        first = RedisServer(folder)
+        second = RedisServer(folder, options=("--replicaof", "127.0.0.1", str(first.port)))
+        self.servers = [first, second]
+        self.sentinels = [Sentinel(folder, first.port) for _ in range(3)]
+
+    @property
+    def url(self) -> str:
+        """As python-socketio and `PYTAKE_REDIS_URL` write it."""
+        hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
+        return f"redis+sentinel://{hosts}/0/{MASTER_NAME}"
+
+    def master(self) -> RedisServer | None:
+        """Which server is the master, and has been promoted already, or None meanwhile."""
+        for server in self.servers:
+            if server.is_serving():
+                with server.client() as client:
+                    if client.info("replication")["role"] == "master":
+                        return server
+        return None
+
+    def __enter__(self) -> Self:
+        try:
+            for program in (*self.servers, *self.sentinels):
+                program.start()
+            for program in (*self.servers, *self.sentinels):
+                program.wait_until_serving()
+            wait_until(self._is_watched, "the sentinels know the replica and each other")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for program in (*self.sentinels, *self.servers):
+            if program.is_running:
+                program.kill()
+
+    def _is_watched(self) -> bool:
+        return all(
+            watched["num-slaves"] == 1 and watched["num-other-sentinels"] == 2
+            for watched in map(_watched_by, self.sentinels)
+        )
+
+
+def _watched_by(sentinel: Sentinel) -> dict[str, int]:
+    with redis.Redis(port=sentinel.port, decode_responses=True) as client:
+        master: dict[str, int] = client.sentinel_master(MASTER_NAME)
+        return master
