@@ -1,0 +1,201 @@
+"""Opening, changing and reading up conversations."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pytake.application.ports import Committed, ConversationChange, ReadPosition
+from pytake.domain.conversation import ConversationStatus
+from pytake.domain.errors import Conflict, NotFound, Unavailable
+from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ChannelId, ConversationId, OrganizationId, UserId
+from pytake.store.contacts import PHONE, conversation_of_contact
+from pytake.store.engine import is_duplicate
+from pytake.store.log import append, update_draft
+from pytake.store.messages import MessageWriter
+from pytake.store.reader import ConversationRows
+from pytake.store.tables import conversations, messages, read_positions, users
+from pytake.store.writing import MAX_ATTEMPTS, message_by_id
+
+
+class SqlConversations(MessageWriter, ConversationRows):
+    """`ConversationStore` and `ConversationReader` on SQLite and PostgreSQL."""
+
+    async def open_conversation(
+        self,
+        organization_id: OrganizationId,
+        *,
+        contact_name: str,
+        phone: str,
+        channel_id: ChannelId | None,
+        window_expires_at: datetime | None,
+        now: datetime,
+    ) -> Committed:
+        """Create a contact (or find it by phone) and its conversation."""
+        identifier = (PHONE, phone.lstrip("+"))
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                async with self._turns.turn(f"{organization_id}:{PHONE}:{identifier[1]}"):
+                    return await self._open(
+                        organization_id,
+                        contact_name,
+                        identifier,
+                        channel_id,
+                        window_expires_at,
+                        now,
+                    )
+            except Exception as error:
+                if not is_duplicate(error):
+                    raise
+        raise Unavailable(detail="The conversation could not be opened.")
+
+    async def _open(
+        self,
+        organization_id: OrganizationId,
+        contact_name: str,
+        identifier: tuple[str, str],
+        channel_id: ChannelId | None,
+        window_expires_at: datetime | None,
+        now: datetime,
+    ) -> Committed:
+        await self._epoch()
+        stored: tuple[ConversationEvent, ...] = ()
+        async with self._database.write() as connection:
+            conversation = await conversation_of_contact(
+                connection,
+                organization_id,
+                identifiers=[identifier],
+                name=contact_name,
+                channel_id=channel_id,
+                now=now,
+                window_expires_at=window_expires_at,
+            )
+            if conversation["status"] == ConversationStatus.CLOSED:
+                conversation["status"] = ConversationStatus.OPEN.value
+                conversation["updated_at"] = max(conversation["updated_at"], now)
+                stored = await append(
+                    connection,
+                    conversation,
+                    [update_draft(conversation)],
+                    now=now,
+                    traceparent=None,
+                )
+            last = await message_by_id(connection, conversation["last_message_id"])
+        return self._committed(
+            conversation,
+            last,
+            events=stored,
+            is_new=conversation["is_new"],
+            previous_assignee=conversation["assigned_to"],
+        )
+
+    async def change_conversation(
+        self,
+        organization_id: OrganizationId,
+        conversation_id: ConversationId,
+        change: ConversationChange,
+        *,
+        expected_assignee: UserId | None,
+        now: datetime,
+    ) -> Committed:
+        """Assign, close or reopen; `acl_version` grows when the assignee changes."""
+        stored: tuple[ConversationEvent, ...] = ()
+        async with self._locked(organization_id, conversation_id) as (connection, conversation):
+            assignee, status = conversation["assigned_to"], conversation["status"]
+            if change.reassign:
+                if assignee != expected_assignee:
+                    raise Conflict(detail="Somebody else was faster: look who has it now.")
+                await _check_assignee(connection, organization_id, change.assigned_to)
+                conversation["assigned_to"] = change.assigned_to
+            if change.status is not None:
+                conversation["status"] = change.status.value
+            if conversation["assigned_to"] != assignee:
+                conversation["acl_version"] += 1
+            if (conversation["assigned_to"], conversation["status"]) != (assignee, status):
+                conversation["updated_at"] = max(conversation["updated_at"], now)
+                stored = await append(
+                    connection,
+                    conversation,
+                    [update_draft(conversation)],
+                    now=now,
+                    traceparent=None,
+                )
+            last = await message_by_id(connection, conversation["last_message_id"])
+        return self._committed(
+            conversation, last, events=stored, is_new=bool(stored), previous_assignee=assignee
+        )
+
+    async def mark_read(
+        self,
+        organization_id: OrganizationId,
+        user_id: UserId,
+        conversation_id: ConversationId,
+        seq: int,
+    ) -> ReadPosition:
+        """Move the user's read position up to `seq` (at most the head); never back."""
+        async with self._database.write() as connection:
+            query = select(conversations.c.last_seq, conversations.c.inbound_count).where(
+                conversations.c.id == conversation_id,
+                conversations.c.organization_id == organization_id,
+            )
+            head = (await connection.execute(query)).one_or_none()
+            if head is None:
+                raise NotFound(detail="There is no such conversation.")
+            position = min(seq, head.last_seq)
+            inbound = await _inbound_up_to(connection, conversation_id, position)
+            moved = await _move(connection, conversation_id, user_id, position, inbound)
+            if not moved:
+                query = select(read_positions.c.seq, read_positions.c.inbound_read).where(
+                    read_positions.c.conversation_id == conversation_id,
+                    read_positions.c.user_id == user_id,
+                )
+                position, inbound = (await connection.execute(query)).one()
+        return ReadPosition(position, max(0, head.inbound_count - inbound), moved)
+
+
+async def _check_assignee(
+    connection: AsyncConnection, organization_id: OrganizationId, assignee: UserId | None
+) -> None:
+    if assignee is None:
+        return
+    query = select(users.c.id).where(
+        users.c.id == assignee,
+        users.c.organization_id == organization_id,
+        users.c.is_active.is_(True),
+    )
+    if (await connection.execute(query)).one_or_none() is None:
+        raise NotFound(detail="There is no such user.")
+
+
+async def _inbound_up_to(
+    connection: AsyncConnection, conversation_id: ConversationId, seq: int
+) -> int:
+    query = (
+        select(messages.c.inbound_count)
+        .where(messages.c.conversation_id == conversation_id, messages.c.seq <= seq)
+        .order_by(messages.c.seq.desc())
+        .limit(1)
+    )
+    count: int | None = (await connection.execute(query)).scalar_one_or_none()
+    return count or 0
+
+
+async def _move(
+    connection: AsyncConnection,
+    conversation_id: ConversationId,
+    user_id: UserId,
+    seq: int,
+    inbound_read: int,
+) -> bool:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(read_positions).values(
+        conversation_id=conversation_id, user_id=user_id, seq=seq, inbound_read=inbound_read
+    )
+    query = insert.on_conflict_do_update(
+        index_elements=["conversation_id", "user_id"],
+        set_={"seq": insert.excluded.seq, "inbound_read": insert.excluded.inbound_read},
+        where=read_positions.c.seq < insert.excluded.seq,
+    ).returning(read_positions.c.seq)
+    return (await connection.execute(query)).one_or_none() is not None

@@ -1,0 +1,310 @@
+"""Storing messages and what becomes of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import and_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pytake.application.ports import Committed, InboundMessage, StatusReport
+from pytake.domain.conversation import ConversationStatus
+from pytake.domain.errors import Conflict, StaleView, Unavailable
+from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ConversationId, MessageId, OrganizationId
+from pytake.domain.message import Direction, Message, NewMessage, SenderType
+from pytake.domain.status import RANK, MessageStatus, advance
+from pytake.domain.window import window_after
+from pytake.store import fast_append
+from pytake.store.contacts import conversation_of_contact, existing_conversation
+from pytake.store.engine import is_duplicate
+from pytake.store.log import (
+    Draft,
+    append,
+    message_draft,
+    status_draft,
+    stored_message,
+    update_draft,
+)
+from pytake.store.rows import event_of, message_of, to_json
+from pytake.store.tables import events, messages
+from pytake.store.writing import MAX_ATTEMPTS, ConversationWriter, message_by_id, store_message
+
+MAX_MISSING_EVENTS = 500
+
+
+class MessageWriter(ConversationWriter):
+    """The part of `ConversationStore` that stores messages and statuses."""
+
+    async def append_message(
+        self, organization_id: OrganizationId, message: NewMessage
+    ) -> Committed:
+        """Store an outbound message with the next `seq` and its `message:new`."""
+        if self._database.is_postgres:
+            fast = await self._append_fast(organization_id, message)
+            if fast is not None:
+                return fast
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return await self._append_under_lock(organization_id, message)
+            except Exception as error:
+                if not is_duplicate(error):
+                    raise
+        raise Unavailable(detail="The message could not be stored.")
+
+    async def _append_fast(
+        self, organization_id: OrganizationId, message: NewMessage
+    ) -> Committed | None:
+        """Store it in one statement; None where it refuses and the reason must be found."""
+        await self._epoch()
+        async with self._turns.turn(message.conversation_id), self._database.hot() as connection:
+            stored = await fast_append.append(connection, organization_id, message, self._clock())
+        if stored is None:
+            return None
+        conversation, event = stored
+        kept = stored_message(message, event.seq)
+        return self._committed(
+            conversation,
+            kept,
+            events=(event,),
+            message=kept,
+            previous_assignee=conversation["assigned_to"],
+        )
+
+    async def _append_under_lock(
+        self, organization_id: OrganizationId, new: NewMessage
+    ) -> Committed:
+        async with self._locked(organization_id, new.conversation_id) as (connection, conversation):
+            assignee = conversation["assigned_to"]
+            found = await _same_message(connection, organization_id, new)
+            if found is not None:
+                _check_same_content(found, new)
+                last = await message_by_id(connection, conversation["last_message_id"])
+                return self._committed(
+                    conversation, last, message=found, is_new=False, previous_assignee=assignee
+                )
+            await _check_view(connection, conversation, new)
+            message = stored_message(new, conversation["last_seq"] + 1)
+            await store_message(connection, conversation, message, new.traceparent)
+            stored = await append(
+                connection,
+                conversation,
+                [message_draft(message)],
+                now=self._clock(),
+                traceparent=new.traceparent,
+            )
+        return self._committed(
+            conversation, message, events=stored, message=message, previous_assignee=assignee
+        )
+
+    async def receive_message(self, message: InboundMessage) -> Committed:
+        """Store a customer's message; makes contact and conversation where needed."""
+        for _ in range(MAX_ATTEMPTS):
+            async with self._database.read() as connection:
+                known = await existing_conversation(
+                    connection, message.organization_id, message.identifiers, message.channel_id
+                )
+            kind, value = message.identifiers[0]
+            line = known or f"{message.organization_id}:{kind}:{value}"
+            try:
+                async with self._turns.turn(line):
+                    return await self._receive(message)
+            except Exception as error:
+                if not is_duplicate(error):
+                    raise
+        raise Unavailable(detail="The message could not be stored.")
+
+    async def _receive(self, inbound: InboundMessage) -> Committed:
+        await self._epoch()
+        now = self._clock()
+        async with self._database.write() as connection:
+            conversation = await conversation_of_contact(
+                connection,
+                inbound.organization_id,
+                identifiers=inbound.identifiers,
+                name=inbound.profile_name,
+                channel_id=inbound.channel_id,
+                now=now,
+            )
+            assignee = conversation["assigned_to"]
+            found = await _by_whatsapp_id(
+                connection, inbound.organization_id, inbound.whatsapp_message_id
+            )
+            if found is not None:
+                last = await message_by_id(connection, conversation["last_message_id"])
+                return self._committed(
+                    conversation, last, message=found, is_new=False, previous_assignee=assignee
+                )
+            conversation["window_expires_at"] = window_after(
+                inbound.sent_at, conversation["window_expires_at"]
+            )
+            drafts: list[Draft] = []
+            if conversation["status"] == ConversationStatus.CLOSED:
+                conversation["status"] = ConversationStatus.OPEN.value
+                drafts.append(update_draft(conversation))
+            message = Message(
+                id=MessageId(str(uuid4())),
+                conversation_id=conversation["id"],
+                seq=conversation["last_seq"] + len(drafts) + 1,
+                direction=Direction.INBOUND,
+                sender_type=SenderType.CONTACT,
+                sender_id=conversation["contact_id"],
+                message_type=inbound.message_type,
+                content=dict(inbound.content),
+                status=MessageStatus.DELIVERED,
+                created_at=now,
+                sent_at=inbound.sent_at,
+                whatsapp_message_id=inbound.whatsapp_message_id,
+            )
+            await store_message(connection, conversation, message, inbound.traceparent)
+            drafts.append(message_draft(message))
+            stored = await append(
+                connection, conversation, drafts, now=now, traceparent=inbound.traceparent
+            )
+        return self._committed(
+            conversation, message, events=stored, message=message, previous_assignee=assignee
+        )
+
+    async def report_status(self, report: StatusReport) -> Committed | None:
+        """Move a message's status up by `domain.status.advance`."""
+        async with self._database.read() as connection:
+            known = await _reported_message(connection, report)
+        if known is None:
+            return None
+        async with self._locked(report.organization_id, known.conversation_id) as (
+            connection,
+            conversation,
+        ):
+            message = await message_by_id(connection, known.id)
+            if message is None:
+                return None
+            after = _after_report(message, report)
+            drafts = []
+            if (after.status, after.error) != (message.status, message.error):
+                drafts.append(status_draft(after, report.reported_at))
+            if after != message:
+                await _store_report(connection, after)
+            stored: tuple[ConversationEvent, ...] = ()
+            if drafts:
+                stored = await append(
+                    connection,
+                    conversation,
+                    drafts,
+                    now=self._clock(),
+                    traceparent=report.traceparent,
+                )
+            last = await message_by_id(connection, conversation["last_message_id"])
+        return self._committed(
+            conversation,
+            last,
+            events=stored,
+            message=after,
+            is_new=bool(stored),
+            previous_assignee=conversation["assigned_to"],
+        )
+
+
+async def _same_message(
+    connection: AsyncConnection, organization_id: OrganizationId, new: NewMessage
+) -> Message | None:
+    if new.client_message_id is not None:
+        same_client_id = and_(
+            messages.c.conversation_id == new.conversation_id,
+            messages.c.sender_id == new.sender_id,
+            messages.c.client_message_id == new.client_message_id,
+        )
+        query = select(messages).where(same_client_id)
+        row = (await connection.execute(query)).mappings().one_or_none()
+        if row is not None:
+            return message_of(row)
+    if new.whatsapp_message_id is not None:
+        return await _by_whatsapp_id(connection, organization_id, new.whatsapp_message_id)
+    return None
+
+
+async def _by_whatsapp_id(
+    connection: AsyncConnection, organization_id: OrganizationId, whatsapp_message_id: str
+) -> Message | None:
+    query = select(messages).where(
+        messages.c.organization_id == organization_id,
+        messages.c.whatsapp_message_id == whatsapp_message_id,
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else message_of(row)
+
+
+def _check_same_content(found: Message, new: NewMessage) -> None:
+    before = (found.conversation_id, found.message_type, to_json(found.content), found.retry_of)
+    now = (new.conversation_id, new.message_type, to_json(dict(new.content)), new.retry_of)
+    if before != now:
+        raise Conflict(detail="This client_message_id was used for another message.")
+
+
+async def _check_view(
+    connection: AsyncConnection, conversation: Mapping[str, Any], new: NewMessage
+) -> None:
+    if new.based_on_seq is None:
+        return
+    author = new.sender_id or new.sender_type.value
+    by_somebody_else = (
+        conversation["other_author_seq"]
+        if conversation["last_author"] == author
+        else conversation["last_author_seq"]
+    )
+    if by_somebody_else > new.based_on_seq:
+        raise StaleView(await _events_after(connection, new.conversation_id, new.based_on_seq))
+
+
+async def _events_after(
+    connection: AsyncConnection, conversation_id: ConversationId, seq: int
+) -> list[ConversationEvent]:
+    query = (
+        select(events)
+        .where(events.c.conversation_id == conversation_id, events.c.seq > seq)
+        .order_by(events.c.seq)
+        .limit(MAX_MISSING_EVENTS)
+    )
+    return [event_of(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def _reported_message(connection: AsyncConnection, report: StatusReport) -> Message | None:
+    if report.message_id is not None:
+        query = select(messages).where(
+            messages.c.id == report.message_id,
+            messages.c.organization_id == report.organization_id,
+        )
+        row = (await connection.execute(query)).mappings().one_or_none()
+        if row is not None:
+            return message_of(row)
+    if report.whatsapp_message_id is None:
+        return None
+    return await _by_whatsapp_id(connection, report.organization_id, report.whatsapp_message_id)
+
+
+def _after_report(message: Message, report: StatusReport) -> Message:
+    status = advance(message.status, report.status)
+    error = message.error
+    if status is not message.status or (report.error is not None and report.status is status):
+        error = report.error
+    has_left = RANK[status] >= RANK[MessageStatus.SENT] and status is not MessageStatus.FAILED
+    return replace(
+        message,
+        status=status,
+        error=error,
+        sent_at=message.sent_at or (report.reported_at if has_left else None),
+        whatsapp_message_id=message.whatsapp_message_id or report.whatsapp_message_id,
+    )
+
+
+async def _store_report(connection: AsyncConnection, message: Message) -> None:
+    await connection.execute(
+        update(messages)
+        .where(messages.c.id == message.id)
+        .values(
+            status=message.status.value,
+            error=None if message.error is None else to_json(dict(message.error)),
+            sent_at=message.sent_at,
+            whatsapp_message_id=message.whatsapp_message_id,
+        )
+    )

@@ -1,0 +1,170 @@
+"""Reading conversations: the list in one query, and the pages of messages."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, tuple_
+
+from pytake.application.ports import ConversationQuery, Page
+from pytake.domain.conversation import Conversation
+from pytake.domain.errors import InvalidPayload
+from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
+from pytake.domain.message import Message
+from pytake.domain.principal import Principal
+from pytake.store import search_text
+from pytake.store.rows import Row, conversation_of, message_of
+from pytake.store.tables import contacts, conversations, messages, read_positions
+from pytake.store.writing import ConversationWriter
+
+MAX_LIMIT = 200
+_MESSAGE_COLUMNS = [column for column in messages.c if column.name != "search_text"]
+_newest = messages.alias("newest")
+
+
+class ConversationRows(ConversationWriter):
+    """The part of the store that answers `ConversationReader`."""
+
+    async def conversation(
+        self, principal: Principal, conversation_id: ConversationId
+    ) -> Conversation | None:
+        """Return the conversation with the principal's unread count, whoever may see it."""
+        query = _as_read_by(principal.user_id).where(
+            conversations.c.id == conversation_id,
+            conversations.c.organization_id == principal.organization_id,
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return None if row is None else _conversation(row, await self._epoch())
+
+    async def conversations(
+        self, principal: Principal, query: ConversationQuery
+    ) -> Page[Conversation]:
+        """Return what the principal may see, newest activity first."""
+        limit = max(1, min(query.limit, MAX_LIMIT))
+        statement = (
+            _as_read_by(principal.user_id)
+            .where(conversations.c.organization_id == principal.organization_id)
+            .where(*_may_see(principal), *_wanted(principal, query))
+            .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
+            .limit(limit + 1)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        epoch = await self._epoch()
+        items = tuple(_conversation(row, epoch) for row in rows[:limit])
+        has_more = len(rows) > limit
+        return Page(items, _cursor_after(items[-1]) if has_more else None)
+
+    async def messages(
+        self, conversation_id: ConversationId, *, before_seq: int | None, limit: int
+    ) -> Page[Message]:
+        """Return the newest page below `before_seq`, in `seq` order."""
+        limit = max(1, min(limit, MAX_LIMIT))
+        statement = select(*_MESSAGE_COLUMNS).where(messages.c.conversation_id == conversation_id)
+        if before_seq is not None:
+            statement = statement.where(messages.c.seq < before_seq)
+        statement = statement.order_by(messages.c.seq.desc()).limit(limit + 1)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        items = tuple(message_of(row) for row in reversed(rows[:limit]))
+        return Page(items, str(items[0].seq) if len(rows) > limit else None)
+
+    async def message(
+        self, organization_id: OrganizationId, message_id: MessageId
+    ) -> Message | None:
+        """Return one message of the organization."""
+        statement = select(*_MESSAGE_COLUMNS).where(
+            messages.c.id == message_id, messages.c.organization_id == organization_id
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement)).mappings().one_or_none()
+        return None if row is None else message_of(row)
+
+
+def _as_read_by(user_id: UserId) -> Select[Any]:
+    return (
+        select(
+            conversations,
+            contacts.c.name.label("contact_name"),
+            contacts.c.phone.label("contact_phone"),
+            read_positions.c.inbound_read,
+            *(_newest.c[column.name].label(f"newest_{column.name}") for column in _MESSAGE_COLUMNS),
+        )
+        .join(contacts, contacts.c.id == conversations.c.contact_id)
+        .outerjoin(_newest, _newest.c.id == conversations.c.last_message_id)
+        .outerjoin(
+            read_positions,
+            and_(
+                read_positions.c.conversation_id == conversations.c.id,
+                read_positions.c.user_id == user_id,
+            ),
+        )
+    )
+
+
+def _conversation(row: Row, epoch: str) -> Conversation:
+    last = None if row["last_message_id"] is None else message_of(row, "newest_")
+    return conversation_of(row, epoch=epoch, last_message=last)
+
+
+def _may_see(principal: Principal) -> list[ColumnElement[bool]]:
+    """The rule of `domain.conversation.may_see`, within the principal's organization."""
+    if principal.sees_organization:
+        return []
+    assignee = conversations.c.assigned_to
+    return [or_(assignee.is_(None), assignee == principal.user_id)]
+
+
+def _wanted(principal: Principal, query: ConversationQuery) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if query.status is not None:
+        conditions.append(conversations.c.status == query.status.value)
+    if query.assigned_to == "none":
+        conditions.append(conversations.c.assigned_to.is_(None))
+    elif query.assigned_to is not None:
+        wanted = principal.user_id if query.assigned_to == "me" else query.assigned_to
+        conditions.append(conversations.c.assigned_to == wanted)
+    if query.text:
+        conditions.append(_found_by(query.text))
+    if query.cursor is not None:
+        moment, conversation_id = _read_cursor(query.cursor)
+        place = tuple_(conversations.c.updated_at, conversations.c.id)
+        after = tuple_(
+            literal(moment, conversations.c.updated_at.type),
+            literal(conversation_id, conversations.c.id.type),
+        )
+        conditions.append(place < after)
+    return conditions
+
+
+def _found_by(text: str) -> ColumnElement[bool]:
+    pattern = search_text.pattern(text)
+    return or_(
+        contacts.c.search_text.like(pattern, escape="\\"),
+        exists().where(
+            messages.c.conversation_id == conversations.c.id,
+            messages.c.search_text.like(pattern, escape="\\"),
+        ),
+    )
+
+
+def _cursor_after(conversation: Conversation) -> str:
+    microseconds = int(conversation.updated_at.timestamp() * 1_000_000)
+    place = orjson.dumps([microseconds, conversation.id])
+    return base64.urlsafe_b64encode(place).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        microseconds, conversation_id = orjson.loads(base64.urlsafe_b64decode(padded))
+        seconds, rest = divmod(int(microseconds), 1_000_000)
+        moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+        raise InvalidPayload(detail="The cursor is not one that we gave.") from None
+    if not isinstance(conversation_id, str):
+        raise InvalidPayload(detail="The cursor is not one that we gave.")
+    return moment, conversation_id

@@ -1,0 +1,205 @@
+"""Organizations and the people who work in them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pytake.application.ports import Clock, RightsChange, User
+from pytake.domain.errors import Conflict, NotFound
+from pytake.domain.ids import OrganizationId, UserId
+from pytake.domain.principal import Principal, Role
+from pytake.store.engine import Database, is_duplicate
+from pytake.store.rights import record_change
+from pytake.store.rows import user_of
+from pytake.store.statements import insert_or_ignore
+from pytake.store.tables import organizations, users
+
+# Alone against the shared lock of `pytake_organization_version`: a change of rights waits
+# for the messages that were begun under the old ones, and they for nothing.
+_HOLD_BACK_WRITERS = text("SELECT pg_advisory_xact_lock(1886614625, hashtext(:organization_id))")
+MAX_REMEMBERED = 100_000
+
+
+class SqlUserDirectory:
+    """`UserDirectory` on SQLite and PostgreSQL."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: set[UserId] = set()
+
+    async def ensure_principal(self, principal: Principal) -> None:
+        """Create user and organization of a valid token at their first use."""
+        if principal.user_id in self._known:
+            return
+        now = self._clock()
+        async with self._database.write() as connection:
+            await connection.execute(
+                insert_or_ignore(
+                    connection,
+                    organizations,
+                    {
+                        "id": principal.organization_id,
+                        "name": principal.organization_id,
+                        "created_at": now,
+                    },
+                )
+            )
+            await connection.execute(
+                insert_or_ignore(
+                    connection,
+                    users,
+                    {
+                        "id": principal.user_id,
+                        "organization_id": principal.organization_id,
+                        "email": None,
+                        "name": principal.name or principal.user_id,
+                        "role": principal.role.value,
+                        "is_active": True,
+                        "created_at": now,
+                    },
+                )
+            )
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known.add(principal.user_id)
+
+    async def user(self, organization_id: OrganizationId, user_id: UserId) -> User | None:
+        """Return one user of the organization."""
+        async with self._database.read() as connection:
+            row = await _row(connection, organization_id, user_id)
+        return None if row is None else user_of(row)
+
+    async def users(self, organization_id: OrganizationId) -> Sequence[User]:
+        """Return all users of the organization, by name."""
+        query = (
+            select(users)
+            .where(users.c.organization_id == organization_id)
+            .order_by(users.c.name, users.c.id)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [user_of(row) for row in rows]
+
+    async def create_organization(self, name: str) -> OrganizationId:
+        """Create an organization and return its id."""
+        organization_id = OrganizationId(str(uuid4()))
+        async with self._database.write() as connection:
+            await connection.execute(
+                insert(organizations).values(
+                    id=organization_id, name=name, created_at=self._clock()
+                )
+            )
+        return organization_id
+
+    async def create_user(
+        self,
+        organization_id: OrganizationId,
+        *,
+        email: str | None,
+        name: str,
+        role: Role,
+        password_hash: str | None,
+    ) -> User:
+        """Create a user; raises `Conflict` when the e-mail address is taken."""
+        values = {
+            "id": str(uuid4()),
+            "organization_id": organization_id,
+            "email": _normal(email),
+            "name": name,
+            "role": role.value,
+            "password_hash": password_hash,
+            "is_active": True,
+            "created_at": self._clock(),
+        }
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(users).values(values))
+        except Exception as error:
+            if is_duplicate(error):
+                raise Conflict(detail="This e-mail address is taken.") from None
+            raise
+        return user_of(values)
+
+    async def change_user(
+        self,
+        organization_id: OrganizationId,
+        user_id: UserId,
+        *,
+        name: str | None,
+        role: Role | None,
+        is_active: bool | None,
+    ) -> User:
+        """A new role or a deactivation writes a `RightsChange` in the same transaction."""
+        async with self._database.write() as connection:
+            if self._database.is_postgres:
+                await connection.execute(_HOLD_BACK_WRITERS, {"organization_id": organization_id})
+            before = await _row(connection, organization_id, user_id, lock=True)
+            if before is None:
+                raise NotFound(detail="There is no such user.")
+            changed = dict(before)
+            changed |= {} if name is None else {"name": name}
+            changed |= {} if role is None else {"role": role.value}
+            changed |= {} if is_active is None else {"is_active": is_active}
+            names = ("name", "role", "is_active")
+            await connection.execute(
+                update(users)
+                .where(users.c.id == user_id)
+                .values({name: changed[name] for name in names})
+            )
+            rights = ("role", "is_active")
+            if any(changed[name] != before[name] for name in rights):
+                await self._record(connection, changed)
+        return user_of(changed)
+
+    async def _record(self, connection: AsyncConnection, user: dict[str, Any]) -> RightsChange:
+        await connection.execute(
+            update(organizations)
+            .where(organizations.c.id == user["organization_id"])
+            .values(acl_version=organizations.c.acl_version + 1)
+        )
+        return await record_change(
+            connection,
+            user["organization_id"],
+            user["id"],
+            changed_at=self._clock(),
+            role=Role(user["role"]) if user["is_active"] else None,
+        )
+
+    async def credentials(self, email: str) -> tuple[User, str] | None:
+        """Return the user and the password hash of an e-mail address."""
+        query = select(users).where(users.c.email == _normal(email))
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        if row is None or row["password_hash"] is None:
+            return None
+        return user_of(row), row["password_hash"]
+
+    async def organizations(self) -> Sequence[tuple[OrganizationId, str]]:
+        """Return (id, name) of all organizations, oldest first."""
+        query = select(organizations.c.id, organizations.c.name).order_by(
+            organizations.c.created_at, organizations.c.id
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(OrganizationId(row.id), row.name) for row in rows]
+
+
+def _normal(email: str | None) -> str | None:
+    return None if email is None else email.strip().casefold()
+
+
+async def _row(
+    connection: AsyncConnection,
+    organization_id: OrganizationId,
+    user_id: UserId,
+    *,
+    lock: bool = False,
+) -> Any:
+    query = select(users).where(users.c.id == user_id, users.c.organization_id == organization_id)
+    if lock:
+        query = query.with_for_update()
+    return (await connection.execute(query)).mappings().one_or_none()

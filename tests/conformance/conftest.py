@@ -1,0 +1,80 @@
+"""The stores that one suite runs on: SQLite, PostgreSQL, and PostgreSQL through a pooler."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.pgbouncer_server import PgBouncerServer
+from cluster.postgres_server import PostgresServer
+from pytake.store import Store, migrate, open_store
+from store_world import HeldClock, World, make_world
+
+ASYNC_DRIVER = "postgresql+asyncpg"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, from which each test's own is copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: PostgresServer) -> str:
+    """A migrated database, from which each test's own is copied."""
+    name = postgres_server.create_database()
+    asyncio.run(migrate(postgres_server.database_url(name, driver=ASYNC_DRIVER)))
+    return name
+
+
+@pytest.fixture
+def migrated_postgres(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
+    """The name of a migrated database of the test's own."""
+    name = postgres_server.create_database(template=migrated_template)
+    yield name
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "pgbouncer"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty, migrated database of each kind."""
+    if request.param == "sqlite":
+        copy = tmp_path / "pytake.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), copy)
+        return f"sqlite+aiosqlite:///{copy}"
+    name: str = request.getfixturevalue("migrated_postgres")
+    kind = "postgres_server" if request.param == "postgres" else "pgbouncer_server"
+    server: PostgresServer | PgBouncerServer = request.getfixturevalue(kind)
+    return server.database_url(name, driver=ASYNC_DRIVER)
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+async def store(database_url: str, clock: HeldClock) -> AsyncIterator[Store]:
+    async with open_store(database_url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def world(store: Store, clock: HeldClock) -> World:
+    """An organization with a channel-less conversation, an admin and two agents."""
+    return await make_world(store, clock)
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Those that need a server are integration tests."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("database_url") in ("postgres", "pgbouncer"):
+            item.add_marker(pytest.mark.integration)
