@@ -1,0 +1,234 @@
+"""Works off stored deliveries, item by item.
+
+Items of one conversation are handled one after the other, those of others beside them. An
+item that makes no sense, or that our own code fails on, goes to quarantine with its reason
+and its neighbours go on. A store that is away is another thing: then the delivery stays, and
+everything in it may be done again, because all of it is safe to repeat.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import NAMESPACE_URL, uuid5
+
+import structlog
+
+from pytake.application.channel_ports import (
+    MediaLibrary,
+    OrphanStatuses,
+    Quarantine,
+    QuarantinedItem,
+    RawDelivery,
+    Templates,
+)
+from pytake.application.ports import (
+    Channel,
+    ChannelDirectory,
+    Committed,
+    ConversationStore,
+    StatusReport,
+)
+from pytake.domain.errors import Unavailable
+from pytake.domain.ids import OrganizationId
+from pytake.whatsapp.inbound import NotUnderstood, to_inbound
+from pytake.whatsapp.payloads import (
+    ChangeItem,
+    Item,
+    MessageItem,
+    Poison,
+    StatusItem,
+    parse_delivery,
+)
+from pytake.whatsapp.statuses import to_report
+
+log = structlog.get_logger()
+
+LANES_AT_ONCE = 16
+CHANNEL_MEMORY_SECONDS = 10.0
+QUARANTINED_TEXT = 20_000
+
+Count = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPorts:
+    """What the items of a delivery are given to."""
+
+    conversations: ConversationStore
+    channels: ChannelDirectory
+    orphans: OrphanStatuses
+    quarantine: Quarantine
+    media: MediaLibrary
+    templates: Templates
+    announce: Callable[[Committed], Awaitable[None]]
+    count: Count = lambda kind, outcome: None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    delivery: RawDelivery
+    index: int
+    item: Item
+
+
+class DeliveryHandler:
+    """Handles batches of deliveries; give them in the order in which they came.
+
+    Args:
+        default_organization: Whose admins see quarantined items that name no number.
+        on_media: Called when a file waits to be fetched.
+    """
+
+    def __init__(
+        self,
+        ports: DeliveryPorts,
+        *,
+        default_organization: OrganizationId | None = None,
+        on_media: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ports = ports
+        self._default_organization = default_organization
+        self._on_media = on_media
+        self._channels: dict[str, tuple[float, Channel | None]] = {}
+
+    async def __call__(self, deliveries: Sequence[RawDelivery]) -> Sequence[int]:
+        """Work the deliveries off and return the ids of those that are done."""
+        lanes: dict[str, list[_Work]] = {}
+        for delivery in deliveries:
+            for index, item in enumerate(parse_delivery(delivery.body)):
+                lanes.setdefault(item.lane, []).append(_Work(delivery, index, item))
+        unfinished: set[int] = set()
+        gate = asyncio.Semaphore(LANES_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for lane in lanes.values():
+                group.create_task(self._lane(lane, gate, unfinished))
+        return [each.id for each in deliveries if each.id not in unfinished]
+
+    async def _lane(
+        self, lane: Sequence[_Work], gate: asyncio.Semaphore, unfinished: set[int]
+    ) -> None:
+        async with gate:
+            for position, work in enumerate(lane):
+                try:
+                    await self._handle(work)
+                except Unavailable:
+                    # What comes after it in this conversation must wait too.
+                    unfinished.update(each.delivery.id for each in lane[position:])
+                    return
+
+    async def _handle(self, work: _Work) -> None:
+        item = work.item
+        kind = type(item).__name__.removesuffix("Item").lower()
+        try:
+            if isinstance(item, MessageItem):
+                outcome = await self._message(work, item)
+            elif isinstance(item, StatusItem):
+                outcome = await self._status(work, item)
+            elif isinstance(item, ChangeItem):
+                outcome = await self._change(item)
+            else:
+                outcome = await self._quarantine(work, item.reason)
+        except NotUnderstood as reason:
+            outcome = await self._quarantine(work, str(reason))
+        except Unavailable:
+            raise
+        except Exception as error:
+            # Whatever it is, it would fail again and take its delivery along for ever.
+            log.exception("webhook_item_failed", kind=kind)
+            outcome = await self._quarantine(work, f"failed: {type(error).__name__}")
+        self._ports.count(kind, outcome)
+
+    async def _message(self, work: _Work, item: MessageItem) -> str:
+        channel = await self._channel(item.phone_number_id)
+        if channel is None:
+            raise NotUnderstood("a number that is not ours")
+        message, media = to_inbound(item, channel, work.delivery.received_at)
+        if media is not None:
+            await self._ports.media.add(media, now=work.delivery.received_at)
+            self._on_media()
+        committed = await self._ports.conversations.receive_message(message)
+        await self._ports.announce(committed)
+        return "stored" if committed.is_new else "duplicate"
+
+    async def _status(self, work: _Work, item: StatusItem) -> str:
+        channel = await self._channel(item.phone_number_id)
+        if channel is None:
+            raise NotUnderstood("a number that is not ours")
+        report = to_report(item, channel, work.delivery.received_at)
+        if await self._report(report):
+            return "applied"
+        await self._ports.orphans.put(report)
+        # The answer to our request may have become known between the two steps above.
+        if await self._report(report):
+            await self._ports.orphans.take(report.organization_id, str(report.whatsapp_message_id))
+            return "applied"
+        return "orphan"
+
+    async def _report(self, report: StatusReport) -> bool:
+        committed = await self._ports.conversations.report_status(report)
+        if committed is None:
+            return False
+        await self._ports.announce(committed)
+        return True
+
+    async def _change(self, item: ChangeItem) -> str:
+        if item.field != "message_template_status_update":
+            return "ignored"
+        value = item.value
+        name, language = value.get("message_template_name"), value.get("message_template_language")
+        if not isinstance(name, str) or not isinstance(language, str):
+            raise NotUnderstood("news of a template without its name")
+        organization = await self._organization(item.phone_number_id)
+        if organization is not None:
+            event = str(value.get("event", "")).upper()
+            await self._ports.templates.change_status(organization, name, language, event)
+        return "applied"
+
+    async def _quarantine(self, work: _Work, reason: str) -> str:
+        item, delivery = work.item, work.delivery
+        content: object = item.item if isinstance(item, Poison) else _raw(item)
+        organization = await self._organization(item.phone_number_id)
+        kept = content if isinstance(content, dict) else str(content)[:QUARANTINED_TEXT]
+        await self._ports.quarantine.put(
+            [
+                QuarantinedItem(
+                    id=_item_id(delivery, work.index),
+                    organization_id=organization,
+                    reason=reason,
+                    item=kept
+                    if len(str(kept)) <= QUARANTINED_TEXT
+                    else str(kept)[:QUARANTINED_TEXT],
+                    received_at=delivery.received_at,
+                )
+            ]
+        )
+        log.warning("webhook_item_quarantined", reason=reason, delivery=delivery.id)
+        return "quarantined"
+
+    async def _organization(self, phone_number_id: str) -> OrganizationId | None:
+        channel = await self._channel(phone_number_id) if phone_number_id else None
+        return channel.organization_id if channel is not None else self._default_organization
+
+    async def _channel(self, phone_number_id: str) -> Channel | None:
+        now = asyncio.get_running_loop().time()
+        known = self._channels.get(phone_number_id)
+        if known is not None and now - known[0] < CHANNEL_MEMORY_SECONDS:
+            return known[1]
+        channel = await self._ports.channels.channel_by_phone_number_id(phone_number_id)
+        if len(self._channels) > 10_000:
+            self._channels.clear()  # made-up numbers in deliveries must not fill the memory
+        self._channels[phone_number_id] = (now, channel)
+        return channel
+
+
+def _raw(item: MessageItem | StatusItem | ChangeItem) -> object:
+    if isinstance(item, MessageItem):
+        return dict(item.message)
+    return dict(item.status if isinstance(item, StatusItem) else item.value)
+
+
+def _item_id(delivery: RawDelivery, index: int) -> str:
+    """The same item has the same id however often its delivery is worked."""
+    moment: datetime = delivery.received_at
+    return str(uuid5(NAMESPACE_URL, f"{delivery.id}/{moment.isoformat()}/{index}"))
