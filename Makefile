@@ -57,7 +57,7 @@ cluster: $(BIN)/.tests $(WEB_PAGE) servers ## Start two gateways, API, relay, Re
 # --- Testing it ---------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed ## Install what the tests need and run every suite in its short form.
+test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed .tools/helm/.installed ## Install what the tests need and run every suite in its short form.
 	@$(RUN) tests/tools/run-suites
 
 .PHONY: check
@@ -92,7 +92,7 @@ endif
 
 .PHONY: lock
 lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (after a change of pyproject.toml).
-	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt; do \
+	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt; do \
 		command="$$(sed -n '2s/^# *uv //p' $$lock)"; echo "==> uv $$command"; \
 		.tools/uv/bin/uv $$command --quiet; \
 	done
@@ -127,6 +127,10 @@ $(BIN)/.tests: tests/requirements.txt pyproject.toml $(BIN)/.runtime
 # Node of the system where it is new enough, else the pinned wheel.
 .tools/bin/.node: tests/tools/node.txt | $(BIN)/.created
 	@tests/tools/install-node $(BIN)/python .tools
+	@touch $@
+
+.tools/helm/.installed: tests/tools/helm.txt tests/tools/install-helm | $(BIN)/.created
+	@tests/tools/install-helm $(BIN)/python .tools/helm
 	@touch $@
 
 tests/e2e/js/node_modules/.installed: tests/e2e/js/package-lock.json | .tools/bin/.node

@@ -1,0 +1,69 @@
+"""Renders the chart as an operator would, with Helm 3 and 4."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "pytake-realtime"
+PROFILES = sorted((CHART / "ci").glob("*.yaml"))
+HELMS = ("helm3", "helm4")
+LEAST: dict[str, Any] = {
+    "redis": {"host": "redis"},
+    "database": {"existingSecret": "db"},
+    "auth": {"existingSecret": "jwt", "allowedOrigins": ["https://app.example.com"]},
+}
+
+Objects = list[dict[str, Any]]
+
+
+class Refused(Exception):
+    """Helm stopped; the text is what the operator reads."""
+
+
+def render(
+    values: Mapping[str, Any] | Path, *, helm: str = "helm4", namespace: str = "chat"
+) -> Objects:
+    """Return the objects of a release.
+
+    Raises:
+        Refused: The values are not accepted.
+    """
+    text = values.read_text() if isinstance(values, Path) else yaml.safe_dump(dict(values))
+    command = [str(ROOT / ".tools" / "helm" / helm), "template", "rt", str(CHART), "--values", "-"]
+    done = subprocess.run(
+        [*command, "--namespace", namespace],
+        input=text, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise Refused(done.stderr)
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def with_values(**changes: Any) -> dict[str, Any]:
+    """Return the least values with changes; nested objects are merged, not replaced."""
+    merged: dict[str, Any] = {key: dict(value) for key, value in LEAST.items()}
+    for key, value in changes.items():
+        merged[key] = merged.get(key, {}) | value if isinstance(value, dict) else value
+    return merged
+
+
+def of_kind(objects: Objects, kind: str, name: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the objects of a kind whose name ends as asked."""
+    for item in objects:
+        if item["kind"] == kind and item["metadata"]["name"].endswith(name):
+            yield item
+
+
+def pods(objects: Objects) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (name, pod spec) of everything that runs."""
+    for item in objects:
+        if item["kind"] in ("Deployment", "Job"):
+            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+        elif item["kind"] == "Pod":
+            yield item["metadata"]["name"], item["spec"]
