@@ -1,0 +1,47 @@
+"""A user has read a conversation up to some event."""
+
+from pytake.application.ports import (
+    ConversationReader,
+    ConversationStore,
+    ReadPosition,
+    RoomNotifier,
+)
+from pytake.application.visible import visible_conversation
+from pytake.contract.rooms import user_room
+from pytake.domain.ids import ConversationId
+from pytake.domain.principal import Principal
+
+
+class MarkRead:
+    """Moves the user's read position, and tells the user's other devices."""
+
+    def __init__(
+        self, reader: ConversationReader, store: ConversationStore, notifier: RoomNotifier
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._notifier = notifier
+
+    async def __call__(
+        self, principal: Principal, conversation_id: ConversationId, seq: int
+    ) -> ReadPosition:
+        """Return the position after the move; an older one than known changes nothing.
+
+        Raises:
+            NotFound: No such conversation for this principal.
+        """
+        await visible_conversation(self._reader, principal, conversation_id)
+        position = await self._store.mark_read(
+            principal.organization_id, principal.user_id, conversation_id, seq
+        )
+        if position.moved:
+            await self._notifier.emit(
+                [user_room(principal.user_id)],
+                "conversation:read",
+                {
+                    "conversation_id": conversation_id,
+                    "seq": position.seq,
+                    "unread_count": position.unread_count,
+                },
+            )
+        return position
