@@ -96,6 +96,12 @@ class ChangeUser(Request):
     active: bool | None = None
 
 
+class RevokeUser(Request):
+    """POST /users/{id}/revoke; without `token_id` (a token's `jti`) every session ends."""
+
+    token_id: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+
 class NewChannel(Request):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     phone_number_id: Annotated[str, Field(min_length=1, max_length=64)]

@@ -309,6 +309,11 @@ export interface Resync {
   scope: "inbox";
 }
 
+/** POST /users/{id}/revoke; without `token_id` (a token's `jti`) every session ends. */
+export interface RevokeUser {
+  token_id?: string | null;
+}
+
 export type Role = "admin" | "agent" | "bot";
 
 /**

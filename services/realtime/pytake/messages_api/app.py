@@ -1,0 +1,91 @@
+"""Puts the API together: routes, errors, pages, and the layers around them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+import pytake
+from pytake.messages_api import (
+    administration,
+    conversations,
+    docs_page,
+    errors,
+    messages,
+    sessions,
+    users,
+)
+from pytake.messages_api.answers import PREFIX
+from pytake.messages_api.edge import Edge
+from pytake.messages_api.pages import pages
+from pytake.messages_api.services import Services
+from pytake.observability.metrics import Metrics
+from pytake.observability.tracing import Tracing
+
+
+def create_app(
+    services: Services,
+    *,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+    allowed_origins: Sequence[str] = (),
+    has_docs: bool = False,
+    inbox: Path | None = None,
+    routers: Sequence[APIRouter] = (),
+) -> ASGIApp:
+    """Return the public application of an API process.
+
+    Args:
+        services: Ports and use cases.
+        metrics: The figures of the process; new ones that nobody reads if None.
+        tracing: The tracer of the process; None: trace ids alone.
+        allowed_origins: Pages of other origins that may call the API.
+        has_docs: Whether to serve `/openapi.json` and `/docs`.
+        inbox: The folder of the built inbox.
+        routers: Further routes with full paths and a protection of their own (webhooks).
+    """
+    app = build_routes(services, has_docs=has_docs, routers=routers)
+    app.mount("/", pages(inbox))
+    outer: ASGIApp = app
+    if allowed_origins:
+        outer = CORSMiddleware(
+            app,
+            allow_origins=list(allowed_origins),
+            allow_methods=["GET", "POST", "PATCH"],
+            allow_headers=["Authorization", "Content-Type", "traceparent"],
+            expose_headers=["Retry-After"],
+            max_age=600,
+        )
+    return Edge(outer, metrics=metrics or Metrics("api"), tracing=tracing or Tracing())
+
+
+def build_routes(
+    services: Services, *, has_docs: bool = False, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """Return the FastAPI application alone, whose `openapi()` is the document of the API."""
+    app = FastAPI(
+        title="PyTake Realtime",
+        version=pytake.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.api = services
+    app.openapi = lambda: docs_page.openapi(app)  # type: ignore[method-assign]
+    errors.install(app)
+    for module in (conversations, messages, sessions, users, administration):
+        app.include_router(module.router, prefix=PREFIX)
+    for router in routers:
+        app.include_router(router)
+
+    @app.get("/health", include_in_schema=False)
+    async def health() -> dict[str, str]:
+        """Whether the process answers; `/readyz` of the inner port knows more."""
+        return {"status": "ok", "version": pytake.__version__}
+
+    if has_docs:
+        docs_page.install(app)
+    return app

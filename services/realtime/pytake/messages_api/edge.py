@@ -1,0 +1,118 @@
+"""The outermost layer of the API: trace, figures, security headers, and the last resort.
+
+Plain ASGI, so that streaming stays streaming and an error in any layer below is caught.
+"""
+
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pytake.domain.errors import ErrorCode, PytakeError
+from pytake.messages_api.answers import PREFIX
+from pytake.messages_api.errors import problem
+from pytake.observability.metrics import Metrics
+from pytake.observability.trace_context import current_trace_id
+from pytake.observability.tracing import Tracing
+
+log = structlog.get_logger(__name__)
+
+ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+OF_DATA = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""What no layer below has set: answers with data are shown by nobody and kept by nobody."""
+
+OVER_TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
+
+class Edge:
+    """Wraps the application of the API."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, tracing: Tracing) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        began, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _add_headers(MutableHeaders(scope=message), is_secure=scope["scheme"] == "https")
+            await send(message)
+
+        with self._tracing.request(f"{scope['method']} request", _header(scope, b"traceparent")):
+            trace_id = current_trace_id()
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except Exception:
+                log.exception("request failed", method=scope["method"], route=_route_of(scope))
+                scope["state"]["error_code"] = ErrorCode.INTERNAL.value
+                if status:
+                    raise
+                await problem(PytakeError(ErrorCode.INTERNAL))(scope, receive, send_with_headers)
+            finally:
+                self._count(scope, status, time.perf_counter() - began, trace_id)
+
+    def _count(self, scope: Scope, status: int, seconds: float, trace_id: str) -> None:
+        route = _route_of(scope)
+        if route is None:
+            return
+        method = scope["method"]
+        of = self._metrics
+        of.http_requests.inc(method, route, f"{status // 100}xx")
+        of.http_request_duration_seconds.cell(method, route).observe_traced(seconds, trace_id)
+        code = scope["state"].get("error_code")
+        if code is not None:
+            of.http_errors.inc(code)
+        if code == ErrorCode.RATE_LIMITED.value:
+            of.rate_limited.inc("login" if route == "/auth/login" else "http")
+        if route == "/auth/login":
+            of.logins.inc("ok" if status < 400 else "refused" if status < 500 else "error")
+
+
+def _add_headers(headers: MutableHeaders, *, is_secure: bool) -> None:
+    for name, value in ALWAYS.items():
+        headers[name] = value
+    for name, value in OF_DATA.items():
+        headers.setdefault(name, value)
+    if is_secure:
+        headers.update(OVER_TLS)
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    for each, value in scope["headers"]:
+        if each == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _route_of(scope: Scope) -> str | None:
+    """Return the route below the prefix, each parameter as `{id}`; None for pages and the like."""
+    path = getattr(scope.get("route"), "path", None)
+    if not isinstance(path, str) or not path.startswith(PREFIX):
+        return None
+    return _PARAMETER.sub("{id}", path.removeprefix(PREFIX))

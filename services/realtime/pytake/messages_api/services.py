@@ -1,0 +1,61 @@
+"""Everything that the routes work with, as `processes/` put it together."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+
+from pytake.application.access_ports import AuditLog, TokenVerifier
+from pytake.application.change_conversation import ChangeConversation
+from pytake.application.channel_ports import Quarantine, Templates
+from pytake.application.manage_users import ManageUsers
+from pytake.application.mark_read import MarkRead
+from pytake.application.open_conversation import OpenConversation
+from pytake.application.ports import (
+    ChannelDirectory,
+    ConversationReader,
+    EventLog,
+    UserDirectory,
+)
+from pytake.application.send_message import SendMessage
+from pytake.application.sign_in import SignIn
+from pytake.domain.ids import OrganizationId, UserId
+from pytake.domain.principal import Role
+from pytake.messages_api.throttle import Throttle
+
+OnlineUsers = Callable[[OrganizationId], Awaitable[frozenset[UserId]]]
+
+
+async def nobody_online(_: OrganizationId) -> frozenset[UserId]:
+    """What is known of who is online where no gateway tells."""
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Ports and use cases. `sign_in` is None where another provider signs people in."""
+
+    verify: TokenVerifier
+    throttle: Throttle
+    reader: ConversationReader
+    event_log: EventLog
+    users: UserDirectory
+    channels: ChannelDirectory
+    audit: AuditLog
+    quarantine: Quarantine
+    templates: Templates
+    send_message: SendMessage
+    open_conversation: OpenConversation
+    change_conversation: ChangeConversation
+    mark_read: MarkRead
+    manage_users: ManageUsers
+    sign_in: SignIn | None
+    online_users: OnlineUsers = nobody_online
+    max_body_bytes: int = 65_536
+    known_principals: set[tuple[UserId, OrganizationId, Role, str]] = field(default_factory=set)
+
+
+def services_of(request: Request) -> Services:
+    """Return what `create_app` was given."""
+    found: Services = request.app.state.api
+    return found
