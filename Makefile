@@ -125,7 +125,7 @@ $(BIN)/.tests: tests/requirements.txt pyproject.toml $(BIN)/.runtime
 	@touch $@
 
 # Node of the system where it is new enough, else the pinned wheel.
-.tools/bin/.node: tests/tools/node.txt | $(BIN)/.created
+.tools/bin/.node: tests/tools/node.txt tests/tools/install-node | $(BIN)/.created
 	@tests/tools/install-node $(BIN)/python .tools
 	@touch $@
 
