@@ -90,6 +90,10 @@ contract-current: $(BIN)/.tests
 	@tests/tools/unchanged-by $(BIN)/python -m pytake.contract.generate
 endif
 
+.PHONY: kustomize
+kustomize: $(BIN)/.tests .tools/helm/.installed ## Write k8s/base and k8s/overlays from the chart.
+	@$(BIN)/python k8s/generate.py
+
 .PHONY: lock
 lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (after a change of pyproject.toml).
 	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt; do \
