@@ -73,6 +73,12 @@ format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linte
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+.PHONY: terraform-test
+terraform-test: $(BIN)/.tests .tools/helm/.installed ## Check the Terraform modules (needs terraform, which no package registry has).
+	@terraform fmt -check -recursive terraform
+	@cd terraform/modules/release/values && CHECKPOINT_DISABLE=1 terraform init -backend=false -input=false >/dev/null && terraform test
+	@CHECKPOINT_DISABLE=1 $(BIN)/python tests/deploy/terraform_values.py
+
 .PHONY: servers
 servers: ## Install the servers and the browser that the tests start (Debian packages), where missing.
 	@tests/tools/install-programs

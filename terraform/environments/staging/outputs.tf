@@ -1,0 +1,4 @@
+output "url" {
+  description = "Where clients connect."
+  value       = module.release.url
+}
