@@ -1,0 +1,170 @@
+"""Places and rates as one process knows them: `pytake dev`, tests, and while Redis is away.
+
+The same rules as over Redis, held to them by tests/conformance/test_limits.py.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytake.application.connection_ports import Place, PodId, Seating
+from pytake.domain.ids import ConnectionId, UserId
+
+Seconds = Callable[[], float]
+
+POD_LATE_SECONDS = 5.0
+POD_GONE_SECONDS = 15.0
+
+
+@dataclass(slots=True)
+class _Seat:
+    pod_id: PodId
+    since: int
+
+
+class MemoryPlaceTable:
+    """The seats of all users; pods of one process share one table."""
+
+    def __init__(self, clock: Seconds = time.monotonic) -> None:
+        self._clock = clock
+        self._seats: dict[UserId, dict[ConnectionId, _Seat]] = {}
+        self._heartbeats: dict[PodId, float] = {}
+        self._count = 0
+
+    def beat(self, pod_id: PodId) -> None:
+        """Record that a pod lives."""
+        self._heartbeats[pod_id] = self._clock()
+
+    def _age(self, pod_id: PodId) -> float:
+        return self._clock() - self._heartbeats.get(pod_id, float("-inf"))
+
+    def take(
+        self,
+        user_id: UserId,
+        connection_id: ConnectionId,
+        pod_id: PodId,
+        cap: int,
+        instead_of: ConnectionId | None,
+    ) -> Seating:
+        """Seat a connection and unseat who must give way, in one step."""
+        self.beat(pod_id)
+        seats = self._seats.setdefault(user_id, {})
+        for gone in [
+            each for each, seat in seats.items() if self._age(seat.pod_id) > POD_GONE_SECONDS
+        ]:
+            del seats[gone]
+        must_go = []
+        if instead_of is not None and instead_of != connection_id and instead_of in seats:
+            must_go.append(Place(instead_of, seats.pop(instead_of).pod_id))
+        self._count += 1
+        seats[connection_id] = _Seat(pod_id, self._count)
+        must_go += self._evict(seats, cap, keep=connection_id)
+        others = frozenset(seat.pod_id for seat in seats.values()) - {pod_id}
+        return Seating(tuple(must_go), others)
+
+    def _evict(
+        self, seats: dict[ConnectionId, _Seat], cap: int, keep: ConnectionId | None
+    ) -> list[Place]:
+        evicted = []
+        while len(seats) > cap:
+            candidates = [each for each in seats if each != keep]
+            victim = min(candidates, key=lambda each: self._order(seats[each]))
+            evicted.append(Place(victim, seats.pop(victim).pod_id))
+        return evicted
+
+    def _order(self, seat: _Seat) -> tuple[bool, int]:
+        return (self._age(seat.pod_id) <= POD_LATE_SECONDS, seat.since)
+
+    def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
+        seats = self._seats.get(user_id)
+        if seats is not None:
+            seats.pop(connection_id, None)
+            if not seats:
+                del self._seats[user_id]
+
+    def assert_all(
+        self, mine: Mapping[UserId, Sequence[ConnectionId]], pod_id: PodId, cap: int
+    ) -> list[Place]:
+        self.beat(pod_id)
+        must_go = []
+        for user_id, connections in mine.items():
+            seats = self._seats.setdefault(user_id, {})
+            for connection_id in connections:
+                if connection_id not in seats:
+                    self._count += 1
+                    seats[connection_id] = _Seat(pod_id, self._count)
+            must_go += self._evict(seats, cap, keep=None)
+        return must_go
+
+    def count(self, user_id: UserId) -> int:
+        """Return how many places the user holds."""
+        return len(self._seats.get(user_id, {}))
+
+
+class MemoryPlaces:
+    """Port `ConnectionPlaces` for one pod of the process."""
+
+    def __init__(self, pod_id: PodId, cap: int, table: MemoryPlaceTable | None = None) -> None:
+        self._pod_id = pod_id
+        self._cap = cap
+        self._table = table or MemoryPlaceTable()
+
+    async def take(
+        self,
+        user_id: UserId,
+        connection_id: ConnectionId,
+        *,
+        instead_of: ConnectionId | None = None,
+    ) -> Seating:
+        return self._table.take(user_id, connection_id, self._pod_id, self._cap, instead_of)
+
+    async def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
+        self._table.release(user_id, connection_id)
+
+    async def assert_all(self, mine: Mapping[UserId, Sequence[ConnectionId]]) -> Sequence[Place]:
+        return self._table.assert_all(mine, self._pod_id, self._cap)
+
+
+class Gcra:
+    """A budget that refills evenly: `count` at once, then one every `seconds / count`.
+
+    The generic cell rate algorithm: one number a user, the time at which the budget
+    would be whole again.
+    """
+
+    def __init__(self, count: int, seconds: float, clock: Seconds = time.monotonic) -> None:
+        self.interval = seconds / count
+        self.tolerance = seconds - self.interval
+        self.clock = clock
+        self.full_at: dict[str, float] = {}
+
+    def take(self, key: str) -> float:
+        """Take one; 0.0 if it was there, else seconds until it will be."""
+        now = self.clock()
+        full_at = max(self.full_at.get(key, now), now)
+        wait = full_at - self.tolerance - now
+        if wait > 1e-9:
+            return wait
+        self.full_at[key] = full_at + self.interval
+        return 0.0
+
+    def forget_if_whole(self, key: str) -> None:
+        """Drop a budget that says no more than a new one would."""
+        if self.full_at.get(key, float("inf")) <= self.clock():
+            del self.full_at[key]
+
+
+class MemoryEventRates:
+    """Port `EventRates` for one process."""
+
+    def __init__(self, count: int, seconds: float, clock: Seconds = time.monotonic) -> None:
+        self._budget = Gcra(count, seconds, clock)
+
+    async def take(self, user_id: UserId) -> float:
+        return self._budget.take(user_id)
+
+    def shared_with(self, user_id: UserId, pods: frozenset[PodId]) -> None:
+        """Nothing to do: all pods of the process use this object."""
+
+    def forget(self, user_id: UserId) -> None:
+        self._budget.forget_if_whole(user_id)
