@@ -1,0 +1,165 @@
+"""Who sits in the rooms: writes events to members, and shows out who lost the right to them."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from pytake.contract.error_codes import error_object
+from pytake.contract.rooms import conversation_room
+from pytake.domain.conversation import Access, may_see
+from pytake.domain.errors import ErrorCode, Refused
+from pytake.domain.events import ConversationEvent, DurableEvent
+from pytake.domain.ids import ConversationId
+from pytake.gateway.connection import STATUS_BATCH, Connection, Membership
+from pytake.gateway.emitter import Emitter, Frame, json_bytes
+from pytake.gateway.rooms import Room
+from pytake.gateway.sequencer import NEVER_CHECKED, Versions
+from pytake.gateway.status_batch import StatusRun, is_status
+
+Observer = Callable[[ConversationEvent, int, str], None]
+
+
+def sees(connection: Connection, access: Access | None) -> bool:
+    """Whether the connection's user may read the conversation at present."""
+    return access is not None and may_see(
+        connection.principal, access.organization_id, access.assigned_to
+    )
+
+
+class Audience:
+    """The members of all rooms of the pod.
+
+    Args:
+        emitter: Writes to connections.
+        coalesce_seconds: How long statuses are collected for clients that take batches.
+        on_shown_out: Told of a connection that lost a conversation.
+        on_message: Told of each message that goes out, for what ends with it.
+        observe: Told of each event, how many got it, and by which path.
+    """
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        *,
+        coalesce_seconds: float,
+        on_shown_out: Callable[[Connection, Room], None],
+        on_message: Callable[[Room, ConversationEvent], None],
+        observe: Observer,
+    ) -> None:
+        self._emitter = emitter
+        self._coalesce_seconds = coalesce_seconds
+        self._on_shown_out = on_shown_out
+        self._on_message = on_message
+        self._observe = observe
+        self._runs: dict[ConversationId, StatusRun] = {}
+        self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
+
+    # --- members --------------------------------------------------------------------------
+
+    def attach(self, connection: Connection, membership: Membership) -> bool:
+        """Make a member of a joiner whose cursor and check are up to date.
+
+        Check and attach are one turn of the loop: nothing can go out in between.
+        """
+        room = membership.room
+        if membership.cursor != room.head or not membership.checked.cover(room.sequencer.checked):
+            return False
+        # A joiner that was replayed these statuses must not get them again in a batch.
+        self.flush_statuses(room)
+        room.members[connection.sid] = connection
+        return True
+
+    async def enter(self, connection: Connection, room: Room) -> None:
+        """Let the connection hear what has no `seq`: typing, and what others emit."""
+        await self._emitter.enter_room(connection.sid, conversation_room(room.conversation_id))
+
+    def detach(self, connection: Connection, room: Room) -> None:
+        """Stop sending anything of the room to the connection."""
+        self._emitter.leave_room(connection.sid, conversation_room(room.conversation_id))
+        room.members.pop(connection.sid, None)
+        if not room.members:
+            self.flush_statuses(room)
+
+    def push_out(self, room: Room, access: Access | None) -> None:
+        """Show out the members who may not see the conversation (any more)."""
+        for connection in list(room.members.values()):
+            if not sees(connection, access):
+                self.show_out(connection, room)
+            elif access is not None and (membership := connection.joined.get(room.conversation_id)):
+                membership.checked = Versions(access.acl_version, access.organization_acl_version)
+
+    def show_out(self, connection: Connection, room: Room) -> None:
+        """Tell a connection that it lost the conversation, and end its membership."""
+        self.detach(connection, room)
+        refusal = Refused(ErrorCode.FORBIDDEN, "This conversation is no longer yours to see.")
+        self.send(connection, "error", error_object(refusal))
+        data = {"conversation_id": room.conversation_id, "reason": "forbidden"}
+        self.send(connection, "left_conversation", data)
+        self._on_shown_out(connection, room)
+
+    # --- sending --------------------------------------------------------------------------
+
+    def send(self, connection: Connection, event: str, data: Mapping[str, object]) -> None:
+        """Write one event to one connection."""
+        self._emitter.send(connection.sid, self._emitter.frame(event, json_bytes(data)))
+
+    def deliver(self, room: Room, events: list[ConversationEvent]) -> None:
+        """Write events to the members, in order; statuses wait for those who batch them."""
+        for event in events:
+            frame = self._emitter.frame(event.name, event.data)
+            if is_status(event) and self._coalesce_seconds > 0:
+                reached = self._deliver_status(room, event, frame)
+            else:
+                self.flush_statuses(room)
+                reached = self._emitter.send_many(room.members, frame)
+            self._observe(event, reached, "live")
+            if event.name == DurableEvent.MESSAGE_NEW:
+                self._on_message(room, event)
+
+    def _deliver_status(self, room: Room, event: ConversationEvent, frame: Frame) -> int:
+        plain = [sid for sid, member in room.members.items() if not _batches(member)]
+        reached = self._emitter.send_many(plain, frame)
+        if len(plain) == len(room.members):
+            return reached
+        run = self._runs.setdefault(room.conversation_id, StatusRun())
+        if run.add(event):
+            self.flush_statuses(room)
+        elif room.conversation_id not in self._timers:
+            self._timers[room.conversation_id] = asyncio.get_running_loop().call_later(
+                self._coalesce_seconds, self.flush_statuses, room
+            )
+        return reached
+
+    def flush_statuses(self, room: Room) -> None:
+        """Send what waits for the members that take batches."""
+        if (timer := self._timers.pop(room.conversation_id, None)) is not None:
+            timer.cancel()
+        run = self._runs.pop(room.conversation_id, None)
+        if run is None or (event := run.take()) is None:
+            return
+        name, data = event
+        batching = [sid for sid, member in room.members.items() if _batches(member)]
+        self._emitter.send_many(batching, self._emitter.frame(name, data))
+
+    def replay(self, connection: Connection, events: list[ConversationEvent]) -> None:
+        """Write missed events to one joiner, each with its own `seq`."""
+        for event in events:
+            self._emitter.send(connection.sid, self._emitter.frame(event.name, event.data))
+            self._observe(event, 1, "replay")
+
+    async def drained(self, connection: Connection) -> None:
+        """Wait until the connection has taken what was written to it."""
+        await self._emitter.drained(connection.sid)
+
+    def forget_check(self, connection: Connection) -> None:
+        """Let every membership of the connection be checked again before it catches up."""
+        for membership in connection.joined.values():
+            membership.checked = NEVER_CHECKED
+
+    def stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+
+def _batches(connection: Connection) -> bool:
+    return STATUS_BATCH in connection.features

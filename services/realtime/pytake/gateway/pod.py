@@ -1,0 +1,311 @@
+"""Builds a pod of the gateway from its parts, starts it, drains it and stops it.
+
+`build` takes plain values and ports, so that `pytake gateway`, `pytake dev` and the tests
+put together the same thing. The result is an ASGI application around another one.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import socketio
+import structlog
+
+from pytake.application.access_ports import RightsView, TokenVerifier
+from pytake.application.connection_ports import (
+    ConnectionPlaces,
+    EventRates,
+    PodSignals,
+    ViewerBoard,
+)
+from pytake.application.ports import (
+    EventFeed,
+    EventLog,
+    RightsChange,
+    UserDirectory,
+)
+from pytake.contract.client_events import MessageReceipt
+from pytake.domain.errors import ErrorCode
+from pytake.domain.ids import ConnectionId, UserId
+from pytake.gateway.addresses import networks
+from pytake.gateway.admission import Admission
+from pytake.gateway.audience import Audience
+from pytake.gateway.batching import Questions
+from pytake.gateway.cluster_rooms import ClusterRooms
+from pytake.gateway.connection import Connection
+from pytake.gateway.conversations import Conversations
+from pytake.gateway.door import Door
+from pytake.gateway.drain import Drain
+from pytake.gateway.guard import Guard
+from pytake.gateway.handlers import Handlers, MarkRead
+from pytake.gateway.handshake import Handshake
+from pytake.gateway.health import Health
+from pytake.gateway.lifetime import Lifetime
+from pytake.gateway.observe import Deliveries
+from pytake.gateway.registry import Registry
+from pytake.gateway.rooms import Room, Rooms
+from pytake.gateway.server import make_server
+from pytake.gateway.session import Sessions
+from pytake.gateway.stock import StockEmitter
+from pytake.gateway.tasks import Tasks
+from pytake.gateway.typing_notices import TypingNotices
+from pytake.gateway.upkeep import Upkeep
+from pytake.gateway.viewers import Viewers
+from pytake.observability.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def new_pod_id() -> str:
+    """Return a name for a pod; every id of its connections begins with it."""
+    return secrets.token_hex(POD_ID_LENGTH // 2)
+
+
+POD_ID_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Plain values of the settings that a pod needs."""
+
+    ping_interval: float = 25
+    ping_timeout: float = 20
+    max_event_bytes: int = 65_536
+    send_buffer_bytes: int = 262_144
+    send_buffer_total_bytes: int = 134_217_728
+    max_connections: int = 10_000
+    max_connection_age: float = 0
+    handshake_rate: float = 1000
+    drain_seconds: float = 25
+    status_coalesce_ms: int = 100
+    cors_allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    socketio_path: str = "socket.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a pod needs of the world.
+
+    `rights_refresh` reads the newest changes of rights at once; `manager` is the
+    Socket.IO client manager of the process.
+    """
+
+    verify: TokenVerifier
+    event_log: EventLog
+    users: UserDirectory
+    rights: RightsView
+    rights_refresh: Any
+    mark_read: MarkRead
+    feed: EventFeed
+    places: ConnectionPlaces
+    rates: EventRates
+    signals: PodSignals
+    viewers: ViewerBoard
+    manager: Any = field(default_factory=socketio.AsyncManager)
+    metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
+
+
+class Gateway:
+    """One pod. `start` before it serves, `drain` when it shall end, `stop` at last."""
+
+    def __init__(self, options: Options, ports: Ports, pod_id: str | None = None) -> None:
+        self.pod_id = pod_id or new_pod_id()
+        self.options = options
+        self.metrics = ports.metrics
+        self.tasks = Tasks(lambda error: ports.metrics.unhandled_errors.inc("task"))
+        self._ports = ports
+        self._build_sockets(options, ports)
+        self._build_conversations(options, ports)
+        self._build_sessions(options, ports)
+        self._build_lifecycle(options, ports)
+
+    def _build_sockets(self, options: Options, ports: Ports) -> None:
+        self.server = make_server(
+            socketio.AsyncServer,
+            self,
+            pod_id=self.pod_id,
+            send_buffer_bytes=options.send_buffer_bytes,
+            send_buffer_total_bytes=options.send_buffer_total_bytes,
+            client_manager=ports.manager,
+            ping_interval=options.ping_interval,
+            ping_timeout=options.ping_timeout,
+            max_http_buffer_size=16 * options.max_event_bytes,
+            cors_allowed_origins=list(options.cors_allowed_origins),
+        )
+        self.cluster_rooms = ClusterRooms(self.server, self.tasks)
+        self.emitter = StockEmitter(self.server, self.cluster_rooms, self._on_slow)
+        self.cluster_rooms.emitter = self.emitter
+        self.registry = Registry(self.emitter, self.tasks)
+
+    def _build_conversations(self, options: Options, ports: Ports) -> None:
+        self.deliveries = Deliveries(ports.metrics)
+        questions = Questions(ports.event_log, self.tasks)
+        self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
+        self.typing = TypingNotices(self.emitter, self.tasks)
+        self.viewers = Viewers(self.emitter, ports.viewers, self.tasks)
+        self.audience = Audience(
+            self.emitter,
+            coalesce_seconds=options.status_coalesce_ms / 1000,
+            on_shown_out=self._on_shown_out,
+            on_message=self.typing.on_message,
+            observe=self.deliveries,
+        )
+        self.rooms.audience = self.audience
+        self.conversations = Conversations(self.rooms, self.audience, questions, self.tasks)
+
+    def _build_sessions(self, options: Options, ports: Ports) -> None:
+        self.admission = Admission(options.handshake_rate, options.max_connections)
+        handshake = Handshake(ports.verify, ports.users, ports.places, self.admission)
+        self.lifetime = Lifetime(
+            registry=self.registry,
+            audience=self.audience,
+            rights=ports.rights,
+            rooms=self.rooms,
+            tasks=self.tasks,
+            authenticate=handshake.authenticate,
+            move_rooms=self._move_rooms,
+            max_age_seconds=options.max_connection_age,
+        )
+        self.sessions = Sessions(
+            pod_id=self.pod_id,
+            handshake=handshake,
+            guard=Guard(ports.rates, options.max_event_bytes),
+            registry=self.registry,
+            conversations=self.conversations,
+            audience=self.audience,
+            typing=self.typing,
+            viewers=self.viewers,
+            lifetime=self.lifetime,
+            places=ports.places,
+            rates=ports.rates,
+            signals=ports.signals,
+            metrics=ports.metrics,
+            tasks=self.tasks,
+            trusted_proxies=networks(options.trusted_proxies),
+            enter_rooms=self._enter_rooms,
+        )
+        self.sessions.handlers = Handlers(
+            conversations=self.conversations,
+            audience=self.audience,
+            typing=self.typing,
+            viewers=self.viewers,
+            mark_read=ports.mark_read,
+            refresh=self.lifetime.refresh,
+            refuse=self.sessions.refuse,
+            on_receipt=self._on_receipt,
+            on_joined=self._on_joined,
+        )
+
+    def _build_lifecycle(self, options: Options, ports: Ports) -> None:
+        self.drain_plan = Drain(
+            self.registry, self.audience, self.admission, self.lifetime, options.drain_seconds
+        )
+        self.health = Health(ports.feed, self.rooms)
+        self.upkeep = Upkeep(
+            self.registry, self.audience, self.rooms, ports.places, self.sessions, self.metrics
+        )
+        self._door = Door(self.admission, self.registry, options.socketio_path, ports.metrics)
+
+    # --- life -----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to work; from now on connections may be served.
+
+        Raises:
+            Unavailable: The store cannot be asked.
+        """
+        await self.rooms.start()
+        self.viewers.start()
+        self.server.manager_initialized = True
+        self.server.manager.initialize()
+        self.upkeep.start(self.tasks)
+
+    def asgi(self, other: Any = None) -> Any:
+        """Return the application: Socket.IO under its path, everything else by `other`."""
+        limit = 16 * self.options.max_event_bytes
+        inner = socketio.ASGIApp(
+            self.server, other_asgi_app=other, socketio_path=self.options.socketio_path
+        )
+        return self._door.around(inner, max_body_bytes=limit)
+
+    async def drain(self) -> None:
+        """Move the clients elsewhere; returns when the last has left, or at the end of the
+        window. Calling it again waits for the same drain."""
+        await self.drain_plan()
+
+    async def stop(self) -> None:
+        """End the background work. Nothing may be served any more."""
+        self.viewers.stop()
+        self.audience.stop()
+        for connection in self.registry:
+            self.registry.end(connection.sid, ErrorCode.DRAINING)
+            connection.cancel_timers()
+        await self.tasks.stop()
+        await self.server.shutdown()
+        if (listening := getattr(self.server.manager, "thread", None)) is not None:
+            listening.cancel()
+
+    # --- what the server reports ----------------------------------------------------------
+
+    async def connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        await self.sessions.connect(sid, environ, auth)
+
+    async def welcome(self, sid: str) -> None:
+        await self.sessions.welcome(sid)
+
+    def receive(
+        self, sid: str, event: Any, arguments: list[Any], acknowledge: Any, size: int
+    ) -> None:
+        self.sessions.receive(sid, event, arguments, acknowledge, size)
+
+    async def leave(self, sid: str, reason: str) -> None:
+        await self.sessions.leave(sid, reason)
+
+    # --- what parts report to each other --------------------------------------------------
+
+    def on_rights_change(self, change: RightsChange) -> None:
+        """Judge the connections of a user whose rights have changed."""
+        self.tasks.start(self.lifetime.judge(change.user_id), "judge connections")
+
+    def _on_slow(self, sid: str) -> None:
+        self.registry.end(sid, ErrorCode.SLOW_CONSUMER)
+
+    def _on_shown_out(self, connection: Connection, room: Room) -> None:
+        self.typing.end_later(connection, room.conversation_id)
+        self.conversations.leave(connection, room.conversation_id)
+        self.viewers.left(connection, room.conversation_id)
+
+    def _on_joined(self, connection: Connection) -> None:
+        self.drain_plan.on_joined(connection)
+
+    def _on_receipt(self, connection: Connection, receipt: MessageReceipt) -> None:
+        self.deliveries.on_receipt(connection, receipt)
+
+    async def _enter_rooms(self, sid: str, rooms: list[str]) -> None:
+        for room in rooms:
+            await self.emitter.enter_room(sid, room)
+
+    async def _move_rooms(self, sid: str, leave: list[str], enter: list[str]) -> None:
+        for room in leave:
+            self.emitter.leave_room(sid, room)
+        await self._enter_rooms(sid, enter)
+
+    def connections(self, user_id: UserId | None = None) -> list[Mapping[str, Any]]:
+        """Return what `/internal/connections` shows: never a token, never a message."""
+        found = self.registry if user_id is None else self.registry.of_user(user_id)
+        return [
+            {
+                "sid": ConnectionId(connection.sid),
+                "user_id": connection.principal.user_id,
+                "conversations": sorted(connection.joined),
+                "features": sorted(connection.features),
+            }
+            for connection in found
+        ]
+
+
+def build(options: Options, ports: Ports, *, pod_id: str | None = None) -> Gateway:
+    """Return a pod that is put together and not started yet."""
+    return Gateway(options, ports, pod_id)

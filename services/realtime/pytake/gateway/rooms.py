@@ -1,0 +1,420 @@
+"""The conversations that this pod has members of, and how events reach them.
+
+A room joins a sequencer to the world: it hears of events from the feed, reads holes,
+heads and rights from the store, and writes what the sequencer releases to its members.
+Whatever waits for the store waits in one of three background loops, which ask once for
+all rooms that wait: `_mend` (holes), `_check` (rights), `_compare` (heads).
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from pytake.application.ports import EventFeed, EventLog
+from pytake.domain.conversation import Access
+from pytake.domain.errors import Unavailable
+from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ConversationId
+from pytake.gateway.batching import Questions
+from pytake.gateway.sequencer import HOLE_PATIENCE_SECONDS, Sequencer, Versions
+from pytake.gateway.tasks import Tasks
+
+if TYPE_CHECKING:
+    from pytake.gateway.connection import Connection
+
+log = structlog.get_logger()
+
+LINGER_SECONDS = 10.0
+"""How long an empty room goes on listening: who reloads the page comes back to a warm one."""
+
+SUBSCRIBE_SECONDS = 0.5
+COMPARE_SECONDS = 5.0
+COMPARE_UNHEALTHY_SECONDS = 1.0
+LOST_AFTER_SECONDS = 1.0
+"""A head is lost only if it is still behind then: events may be on their way."""
+
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
+WAIT_FOR_HEAD_SECONDS = 2.0
+
+
+class Audience(Protocol):
+    """Who sits in a room; knows connections, which this module does not."""
+
+    def deliver(self, room: "Room", events: list[ConversationEvent]) -> None:
+        """Write events to the members, in order."""
+        ...
+
+    def push_out(self, room: "Room", access: Access | None) -> None:
+        """Remove the members who may not see the conversation (any more)."""
+        ...
+
+
+class Room:
+    """A conversation on this pod.
+
+    `members` are those whose cursor has reached the head: live events go to them and to
+    nobody else. `users` counts joiners, too.
+    """
+
+    __slots__ = (
+        "conversation_id",
+        "is_ready",
+        "linger",
+        "members",
+        "must_check",
+        "sequencer",
+        "subscribed",
+        "users",
+        "waiters",
+    )
+
+    def __init__(self, conversation_id: ConversationId) -> None:
+        self.conversation_id = conversation_id
+        self.sequencer = Sequencer()
+        self.members: dict[str, Connection] = {}
+        self.must_check = False
+        self.users = 0
+        self.subscribed = False
+        self.is_ready: asyncio.Task[None] | None = None
+        self.linger: asyncio.TimerHandle | None = None
+        self.waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def head(self) -> int:
+        """The `seq` of the newest event that went out here."""
+        return self.sequencer.head or 0
+
+    def wake(self) -> None:
+        """Tell those who wait that the head has moved."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def moved(self) -> None:
+        """Wait until the head has moved or something was checked."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        await waiter
+
+
+class Rooms:
+    """All rooms of the pod.
+
+    Args:
+        feed: Where events of other processes come from.
+        event_log: The store, which knows what the feed lost.
+        questions: The same store, asked in batches.
+        tasks: Owner of the loops.
+        refresh_rights: Reads the newest changes of users' rights.
+    """
+
+    def __init__(
+        self,
+        feed: EventFeed,
+        event_log: EventLog,
+        questions: Questions,
+        tasks: Tasks,
+        refresh_rights: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._feed = feed
+        self._log = event_log
+        self._questions = questions
+        self._tasks = tasks
+        self._refresh_rights = refresh_rights
+        self._rooms: dict[ConversationId, Room] = {}
+        self._holes: set[ConversationId] = set()
+        self._fences: set[ConversationId] = set()
+        self._hole_found = asyncio.Event()
+        self._fence_found = asyncio.Event()
+        self._compare_now = asyncio.Event()
+        self.audience: Audience
+        self.epoch = ""
+        self.holes_mended = 0
+        self.heads_healed = 0
+        self.heals_in_a_row = 0
+
+    async def start(self) -> None:
+        """Read the epoch, listen, and start the loops.
+
+        Raises:
+            Unavailable: The store cannot be asked.
+        """
+        self.epoch = await self._log.epoch()
+        self._feed.listen(self.on_event, self.on_interrupted)
+        self._tasks.start(self._mend(), "mend holes")
+        self._tasks.start(self._check(), "check rights of rooms")
+        self._tasks.start(self._compare(), "compare heads")
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def get(self, conversation_id: ConversationId) -> Room | None:
+        return self._rooms.get(conversation_id)
+
+    # --- coming and going -----------------------------------------------------------------
+
+    async def enter(self, conversation_id: ConversationId, access: Access) -> Room:
+        """Return the room, ready to be attached to; the caller counts as a user of it.
+
+        Raises:
+            Unavailable: The first head cannot be read.
+        """
+        room = self._rooms.get(conversation_id)
+        if room is None:
+            room = self._rooms[conversation_id] = Room(conversation_id)
+            room.is_ready = self._tasks.start(self._open(room), "open room")
+        room.users += 1
+        if room.linger is not None:
+            room.linger.cancel()
+            room.linger = None
+        if room.sequencer.head is None:
+            try:
+                if room.is_ready is not None:
+                    await asyncio.shield(room.is_ready)
+            except BaseException:
+                self.exit(room)
+                raise
+            if room.sequencer.head is None:
+                self.exit(room)
+                raise Unavailable()
+        self.learn(room, access)
+        return room
+
+    def learn(self, room: Room, access: Access) -> None:
+        """Take in what a fresh look into the store says of the conversation."""
+        if not room.members:
+            # Nobody is here whom an older check could have let in.
+            versions = Versions(access.acl_version, access.organization_acl_version)
+            self._deliver(room, room.sequencer.allow(versions, _now()))
+        room.sequencer.learn_of(access.head, _now())
+        self._look_after(room)
+
+    def exit(self, room: Room) -> None:
+        """Count one user less; the room closes after a while without any."""
+        room.users -= 1
+        if room.users > 0 or self._rooms.get(room.conversation_id) is not room:
+            return
+        seconds = LINGER_SECONDS if room.sequencer.head is not None else 0.0
+        loop = asyncio.get_running_loop()
+        room.linger = loop.call_later(seconds, self._close, room)
+
+    def _close(self, room: Room) -> None:
+        if room.users > 0 or self._rooms.get(room.conversation_id) is not room:
+            return
+        del self._rooms[room.conversation_id]
+        self._holes.discard(room.conversation_id)
+        self._fences.discard(room.conversation_id)
+        if room.is_ready is not None:
+            room.is_ready.cancel()
+        self._tasks.start(self._feed.unsubscribe(room.conversation_id), "unsubscribe")
+
+    async def _open(self, room: Room) -> None:
+        """Subscribe, then read the first head: in this order nothing can be missed."""
+        room.subscribed = await self._feed.subscribe(
+            room.conversation_id, timeout=SUBSCRIBE_SECONDS
+        )
+        try:
+            head = await self._questions.head(room.conversation_id)
+        except Unavailable:
+            return
+        self._deliver(room, room.sequencer.start(head, _now()))
+        self._look_after(room)
+
+    # --- events ---------------------------------------------------------------------------
+
+    def on_event(self, event: ConversationEvent) -> None:
+        """Take an event from the feed."""
+        room = self._rooms.get(event.conversation_id)
+        if room is not None:
+            self.offer(room, (event,))
+
+    def offer(self, room: Room, events: Iterable[ConversationEvent]) -> None:
+        """Take events from anywhere; what may go out goes out before this returns."""
+        self._deliver(room, room.sequencer.offer_all(events, _now()))
+        self._look_after(room)
+
+    def _deliver(self, room: Room, events: list[ConversationEvent]) -> None:
+        if events:
+            self.audience.deliver(room, events)
+            room.wake()
+
+    def _look_after(self, room: Room) -> None:
+        if room.sequencer.has_hole:
+            self._holes.add(room.conversation_id)
+            self._hole_found.set()
+        if room.sequencer.fence is not None:
+            self._fences.add(room.conversation_id)
+            self._fence_found.set()
+
+    async def on_interrupted(self) -> None:
+        """Compare all rooms at once: the link to the broker was away."""
+        self._compare_now.set()
+
+    async def reach(self, room: Room, seq: int) -> None:
+        """Wait until everything up to `seq` has gone out.
+
+        Raises:
+            Unavailable: That took too long.
+        """
+        room.sequencer.learn_of(seq, _now())
+        self._look_after(room)
+        try:
+            async with asyncio.timeout(WAIT_FOR_HEAD_SECONDS):
+                while room.head < seq:
+                    await room.moved()
+        except TimeoutError:
+            raise Unavailable() from None
+
+    # --- the loops ------------------------------------------------------------------------
+
+    async def _mend(self) -> None:
+        """Read what is missing, with one query for all rooms that wait."""
+        while True:
+            await self._hole_found.wait()
+            self._hole_found.clear()
+            failures = 0
+            while self._holes:
+                await asyncio.sleep(HOLE_PATIENCE_SECONDS / 2)
+                due = self._due_holes()
+                if not due:
+                    continue
+                try:
+                    pages = await self._questions.pages(
+                        {room.conversation_id: room.head for room in due}
+                    )
+                except (Unavailable, TimeoutError):
+                    await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                    failures += 1
+                    continue
+                failures = 0
+                for room in due:
+                    page = pages.get(room.conversation_id, ())
+                    self.holes_mended += len(page)
+                    self.offer(room, page)
+
+    def _due_holes(self) -> list[Room]:
+        now = _now()
+        due = []
+        for conversation_id in list(self._holes):
+            room = self._rooms.get(conversation_id)
+            if room is None or not room.sequencer.has_hole:
+                self._holes.discard(conversation_id)
+            elif room.sequencer.hole_is_due(now):
+                due.append(room)
+        return due
+
+    async def _check(self) -> None:
+        """Check the members of rooms whose next event was committed under newer rights."""
+        while True:
+            await self._fence_found.wait()
+            self._fence_found.clear()
+            failures = 0
+            while waiting := self._fenced():
+                try:
+                    await self.check(waiting)
+                    failures = 0
+                except (Unavailable, TimeoutError):
+                    await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                    failures += 1
+
+    def _fenced(self) -> list[Room]:
+        waiting = []
+        for conversation_id in list(self._fences):
+            room = self._rooms.get(conversation_id)
+            if room is None or (room.sequencer.fence is None and not room.must_check):
+                self._fences.discard(conversation_id)
+            else:
+                waiting.append(room)
+        return waiting
+
+    def check_soon(self, rooms: Iterable[Room]) -> None:
+        """Have the members of rooms checked, as soon as the store can be asked."""
+        for room in rooms:
+            room.must_check = True
+            self._fences.add(room.conversation_id)
+            self._fence_found.set()
+
+    async def check(self, rooms: list[Room]) -> None:
+        """Ask the store who may see these conversations, and push out who may not.
+
+        Raises:
+            Unavailable: Nobody was checked.
+        """
+        await self._refresh_rights()
+        async with asyncio.timeout(COMPARE_SECONDS):
+            found = await self._log.access([room.conversation_id for room in rooms])
+        for room in rooms:
+            room.must_check = False
+            access = found.get(room.conversation_id)
+            self.audience.push_out(room, access)
+            versions = (
+                room.sequencer.fence or room.sequencer.checked
+                if access is None
+                else Versions(access.acl_version, access.organization_acl_version)
+            )
+            self._deliver(room, room.sequencer.allow(versions, _now()))
+            room.wake()
+            self._look_after(room)
+
+    async def _compare(self) -> None:
+        """Compare heads with the store every 5 s, every second while the broker is away."""
+        while True:
+            seconds = COMPARE_SECONDS if self._feed.is_healthy else COMPARE_UNHEALTHY_SECONDS
+            try:
+                async with asyncio.timeout(seconds * random.uniform(0.8, 1.2)):  # noqa: S311
+                    await self._compare_now.wait()
+            except TimeoutError:
+                pass
+            self._compare_now.clear()
+            try:
+                await self.compare_heads()
+            except (Unavailable, TimeoutError):
+                log.info("heads were not compared: the store is away")
+
+    async def compare_heads(self) -> None:
+        """Find rooms that are behind the store, twice, a second apart; heal those.
+
+        Raises:
+            Unavailable: The store cannot be asked.
+        """
+        suspects = await self._behind(list(self._rooms))
+        if not suspects:
+            self.heals_in_a_row = 0
+            return
+        if self._feed.is_healthy:
+            await asyncio.sleep(LOST_AFTER_SECONDS)
+        healed = 0
+        now = _now()
+        for conversation_id, head in suspects.items():
+            room = self._rooms.get(conversation_id)
+            if room is None or room.sequencer.head is None or room.head >= head:
+                continue
+            if room.sequencer.fence is None:
+                healed += 1
+                room.sequencer.learn_of(head, now - HOLE_PATIENCE_SECONDS)
+            self._look_after(room)
+        self.heads_healed += healed
+        self.heals_in_a_row = self.heals_in_a_row + 1 if healed else 0
+        if healed and self._feed.is_healthy:
+            log.warning("events were lost on the way and read from the store", rooms=healed)
+
+    async def _behind(self, conversation_ids: list[ConversationId]) -> dict[ConversationId, int]:
+        if not conversation_ids:
+            return {}
+        async with asyncio.timeout(COMPARE_SECONDS):
+            heads = await self._log.heads(conversation_ids)
+        return {
+            conversation_id: head
+            for conversation_id, head in heads.items()
+            if (room := self._rooms.get(conversation_id)) is not None
+            and room.sequencer.head is not None
+            and room.head < head
+        }
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

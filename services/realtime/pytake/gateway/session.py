@@ -1,0 +1,298 @@
+"""What happens on a connection, from its admission to its end, in order.
+
+Implements `SocketEvents`: the Socket.IO server reports here, and everything else of the
+gateway is called from here. Events of one connection are handled one after the other by
+a chain that exists only while something is pending.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from pytake.application.connection_ports import (
+    CloseOrder,
+    ConnectionPlaces,
+    EventRates,
+    PodSignals,
+)
+from pytake.contract.client_events import CLIENT_EVENTS
+from pytake.contract.error_codes import error_object
+from pytake.contract.rooms import rooms_at_connect
+from pytake.contract.times import wire_time
+from pytake.domain.errors import ErrorCode, PytakeError, TooMuch, Unavailable
+from pytake.domain.ids import ConnectionId, UserId
+from pytake.gateway.addresses import Network, client_address
+from pytake.gateway.audience import Audience
+from pytake.gateway.connection import Acknowledge, Connection
+from pytake.gateway.conversations import ConnectionGone, Conversations
+from pytake.gateway.guard import Guard
+from pytake.gateway.handlers import Handlers
+from pytake.gateway.handshake import Admitted, Handshake
+from pytake.gateway.lifetime import Lifetime
+from pytake.gateway.registry import Registry
+from pytake.gateway.tasks import Tasks
+from pytake.gateway.typing_notices import TypingNotices
+from pytake.gateway.viewers import Viewers
+from pytake.observability.metrics import Metrics
+
+log = structlog.get_logger()
+
+MAX_PENDING = 256
+"""Events of one connection that may wait; more is refused without being looked at."""
+
+
+class Sessions:
+    """All sessions of the pod; `handlers` is set once by who builds it."""
+
+    handlers: Handlers
+
+    def __init__(
+        self,
+        *,
+        pod_id: str,
+        handshake: Handshake,
+        guard: Guard,
+        registry: Registry,
+        conversations: Conversations,
+        audience: Audience,
+        typing: TypingNotices,
+        viewers: Viewers,
+        lifetime: Lifetime,
+        places: ConnectionPlaces,
+        rates: EventRates,
+        signals: PodSignals,
+        metrics: Metrics,
+        tasks: Tasks,
+        trusted_proxies: tuple[Network, ...],
+        enter_rooms: Callable[[str, list[str]], Any],
+    ) -> None:
+        self._pod_id = pod_id
+        self._handshake = handshake
+        self._guard = guard
+        self._registry = registry
+        self._conversations = conversations
+        self._audience = audience
+        self._typing = typing
+        self._viewers = viewers
+        self._lifetime = lifetime
+        self._places = places
+        self._rates = rates
+        self._signals = signals
+        self._metrics = metrics
+        self._tasks = tasks
+        self._trusted_proxies = trusted_proxies
+        self._enter_rooms = enter_rooms
+        self._admitted: dict[str, tuple[Admitted, float]] = {}
+        signals.listen(self.on_close_order)
+        registry.on_end = self._forget
+
+    # --- coming ---------------------------------------------------------------------------
+
+    async def connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
+        """Admit a connection, or raise what it is refused with."""
+        started = _now()
+        address = client_address(environ.get("asgi.scope", {}), self._trusted_proxies)
+        try:
+            admitted = await self._handshake(sid, address, auth)
+        except PytakeError as error:
+            self._metrics.connections_rejected.inc(error.code.value)
+            outcome = "error" if isinstance(error, Unavailable) else "refused"
+            self._metrics.handshake_duration_seconds.observe(_now() - started, outcome)
+            raise
+        self._admitted[sid] = (admitted, started)
+
+    async def welcome(self, sid: str) -> None:
+        """Put an admitted connection into its rooms and greet it, once."""
+        waiting = self._admitted.pop(sid, None)
+        if waiting is None:
+            return
+        admitted, started = waiting
+        connection = admitted.connection
+        self._registry.add(connection)
+        await self._enter_rooms(sid, rooms_at_connect(connection.principal))
+        if not connection.is_open:
+            return
+        principal = connection.principal
+        data: dict[str, object] = {
+            "message": "Welcome.",
+            "user_id": principal.user_id,
+            "sid": sid,
+            "server_time": wire_time(datetime.now(UTC)),
+            "expires_at": wire_time(principal.expires_at),
+        }
+        self._audience.send(connection, "connected", data)
+        self._lifetime.begin(connection)
+        self._seat(admitted)
+        self._metrics.handshake_duration_seconds.observe(_now() - started, "ok")
+        resumed = "yes" if admitted.previous is not None else "no"
+        self._metrics.connections_opened.inc("websocket", resumed)
+
+    def _seat(self, admitted: Admitted) -> None:
+        """Send away who gave way, and share the user's budget with the other pods."""
+        user_id = admitted.connection.principal.user_id
+        others = frozenset(admitted.seating.others) - {self._pod_id}
+        self._rates.shared_with(user_id, others)
+        for place in admitted.seating.must_go:
+            is_fenced = place.connection_id == admitted.previous
+            code = ErrorCode.SUPERSEDED if is_fenced else ErrorCode.CONNECTION_CAP
+            if code is ErrorCode.CONNECTION_CAP:
+                role = admitted.connection.principal.role.value
+                self._metrics.user_cap_evictions.inc(role)
+            order = CloseOrder(place.connection_id, user_id, code)
+            if place.pod_id == self._pod_id:
+                self.on_close_order(order)
+            else:
+                self._tasks.start(self._signals.close(place.pod_id, order), "send close order")
+
+    def on_close_order(self, order: CloseOrder) -> None:
+        """End one of our connections because another pod asks for it."""
+        connection = self._registry.get(order.connection_id)
+        if connection is None or connection.principal.user_id != order.user_id:
+            return
+        if order.code is ErrorCode.SUPERSEDED and self._lifetime.is_draining:
+            self._lifetime.end_soon(connection, order.code)
+        else:
+            self._registry.end(order.connection_id, order.code)
+
+    # --- events ---------------------------------------------------------------------------
+
+    def receive(
+        self,
+        sid: str,
+        event: Any,
+        arguments: list[Any],
+        acknowledge: Acknowledge | None,
+        size: int,
+    ) -> None:
+        """Queue one event of a connection behind those that came before it."""
+        connection = self._registry.get(sid)
+        if connection is None or connection.closing_code is not None:
+            return
+        name = event if isinstance(event, str) and event in CLIENT_EVENTS else "other"
+        self._metrics.websocket_events.inc(name)
+        if len(connection.pending) >= MAX_PENDING:
+            error = TooMuch(ErrorCode.RATE_LIMITED, retry_after_ms=1000)
+            self.refuse(connection, error, name, acknowledge)
+            return
+
+        async def handling() -> None:
+            await self._handle(connection, event, arguments, acknowledge, size)
+
+        connection.pending.append(handling)
+        if not connection.working:
+            connection.working = True
+            self._tasks.start(self._work(connection), "handle events")
+
+    async def _work(self, connection: Connection) -> None:
+        try:
+            while connection.pending and connection.closing_code is None and connection.is_open:
+                await connection.pending.popleft()()
+        finally:
+            connection.working = False
+
+    async def _handle(
+        self,
+        connection: Connection,
+        event: Any,
+        arguments: list[Any],
+        acknowledge: Acknowledge | None,
+        size: int,
+    ) -> None:
+        started = _now()
+        name = event if isinstance(event, str) and event in CLIENT_EVENTS else "other"
+
+        def reply(answer: dict[str, Any]) -> None:
+            if acknowledge is not None and connection.is_open:
+                acknowledge({"ok": True} | answer)
+
+        try:
+            payload = await self._guard.check(connection, event, arguments, size)
+            if connection.is_open:
+                await self.handlers.by_event[name](connection, payload, reply)
+        except ConnectionGone:
+            return
+        except PytakeError as error:
+            self.refuse(connection, error, name, acknowledge)
+        except Exception:
+            trace_id = uuid.uuid4().hex
+            log.exception("handler failed", event_name=name, trace_id=trace_id)
+            self._metrics.unhandled_errors.inc("event")
+            self.refuse(connection, PytakeError(), name, acknowledge, trace_id)
+        self._metrics.event_handler_duration_seconds.observe(_now() - started, name)
+
+    def refuse(
+        self,
+        connection: Connection,
+        error: PytakeError,
+        event: str,
+        acknowledge: Acknowledge | None = None,
+        trace_id: str | None = None,
+    ) -> None:
+        """Tell a client that an event was refused, and close who never listens."""
+        self._metrics.event_errors.inc(event, error.code.value)
+        if error.code is ErrorCode.RATE_LIMITED:
+            self._metrics.rate_limited.inc("user")
+        if not connection.is_open or connection.closing_code is not None:
+            return
+        answer = error_object(error, event=event, trace_id=trace_id)
+        if acknowledge is not None:
+            acknowledge({"ok": False, "error": answer})
+        if self._guard.may_tell(connection, error.code.value):
+            self._audience.send(connection, "error", answer)
+        if self._guard.refused_too_often(connection):
+            self._registry.end(connection.sid, error.code, "Too many refusals.")
+
+    # --- going ----------------------------------------------------------------------------
+
+    async def leave(self, sid: str, reason: str) -> None:
+        """Forget a connection that has ended, whoever ended it."""
+        if (waiting := self._admitted.pop(sid, None)) is not None:
+            user_id = waiting[0].connection.principal.user_id
+            await self._places.release(user_id, ConnectionId(sid))
+        connection = self._registry.get(sid)
+        if connection is None:
+            return
+        self._metrics.connections_closed.inc(_close_reason(connection, reason))
+        self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        """End everything that a connection takes part in; doing it twice changes nothing."""
+        for conversation_id in list(connection.joined):
+            self._viewers.left(connection, conversation_id)
+        self._conversations.leave_all(connection)
+        self._typing.end_all(connection)
+        self._guard.forget(connection)
+        if self._registry.remove(connection.sid) is None:
+            return
+        user_id = connection.principal.user_id
+        self._tasks.start(self._release(user_id, connection.sid), "release place")
+
+    async def _release(self, user_id: UserId, sid: str) -> None:
+        await self._places.release(user_id, ConnectionId(sid))
+        if not self._registry.of_user(user_id):
+            self._rates.forget(user_id)
+
+    async def drop_unwelcome(self, sid: str) -> None:
+        """Release the place of a connection that went away before it was greeted."""
+        if (waiting := self._admitted.pop(sid, None)) is not None:
+            user_id = waiting[0].connection.principal.user_id
+            await self._places.release(user_id, ConnectionId(sid))
+
+
+def _close_reason(connection: Connection, reason: str) -> str:
+    if connection.closing_code is not None:
+        return connection.closing_code
+    return {
+        "client disconnect": "client",
+        "transport close": "client",
+        "ping timeout": "ping_timeout",
+        "transport error": "transport_error",
+    }.get(reason, "other")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

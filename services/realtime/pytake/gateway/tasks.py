@@ -1,0 +1,48 @@
+"""Owns the background tasks of a pod, so that none is lost and all end with it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Tasks:
+    """A set of running tasks with one owner.
+
+    A task that fails is logged and counted; it never takes others with it.
+
+    Args:
+        on_failure: Told the exception of a task that failed.
+    """
+
+    def __init__(self, on_failure: Callable[[BaseException], None] | None = None) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+        self._on_failure = on_failure
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run the coroutine; the task is named after what it does."""
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("task failed", task=task.get_name(), exc_info=error)
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+    async def stop(self) -> None:
+        """Cancel what runs and wait until it has ended."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,93 @@
+"""Who is typing: told to everybody else in the conversation, and always ended.
+
+A client may vanish, sleep or forget: the server ends a notice 6 s after the last start,
+when the user's message goes out, when he leaves and when the connection ends.
+"""
+
+import asyncio
+
+import orjson
+
+from pytake.contract.rooms import conversation_room
+from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ConversationId
+from pytake.gateway.connection import Connection
+from pytake.gateway.emitter import Emitter
+from pytake.gateway.rooms import Room
+from pytake.gateway.tasks import Tasks
+
+TYPING_SECONDS = 6.0
+
+Key = tuple[ConversationId, str]
+
+
+class TypingNotices:
+    """The notices that connections of this pod have started and not ended."""
+
+    def __init__(self, emitter: Emitter, tasks: Tasks) -> None:
+        self._emitter = emitter
+        self._tasks = tasks
+        self._ends: dict[Key, asyncio.TimerHandle] = {}
+        self._by_room: dict[ConversationId, dict[str, Connection]] = {}
+
+    async def start(self, connection: Connection, conversation_id: ConversationId) -> None:
+        """Say that the user types, for 6 s from now."""
+        key = (conversation_id, connection.sid)
+        if (timer := self._ends.pop(key, None)) is not None:
+            timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._ends[key] = loop.call_later(
+            TYPING_SECONDS, self.end_later, connection, conversation_id
+        )
+        self._by_room.setdefault(conversation_id, {})[connection.sid] = connection
+        await self._tell(connection, conversation_id, typing=True)
+
+    async def stop(self, connection: Connection, conversation_id: ConversationId) -> None:
+        """Say that the user no longer types, if anybody was told that he does."""
+        if self._forget(connection, conversation_id):
+            await self._tell(connection, conversation_id, typing=False)
+
+    def end_later(self, connection: Connection, conversation_id: ConversationId) -> None:
+        """End a notice from where nothing can be awaited."""
+        if self._forget(connection, conversation_id):
+            self._tasks.start(
+                self._tell(connection, conversation_id, typing=False), "end typing notice"
+            )
+
+    def end_all(self, connection: Connection) -> None:
+        """End every notice of a connection that is gone."""
+        for conversation_id, sid in list(self._ends):
+            if sid == connection.sid:
+                self.end_later(connection, conversation_id)
+
+    def on_message(self, room: Room, event: ConversationEvent) -> None:
+        """End the notices of a message's author."""
+        typists = self._by_room.get(room.conversation_id)
+        if not typists:
+            return
+        author = orjson.loads(event.data).get("sender_id")
+        for connection in list(typists.values()):
+            if connection.principal.user_id == author:
+                self.end_later(connection, room.conversation_id)
+
+    def _forget(self, connection: Connection, conversation_id: ConversationId) -> bool:
+        timer = self._ends.pop((conversation_id, connection.sid), None)
+        if timer is None:
+            return False
+        timer.cancel()
+        typists = self._by_room.get(conversation_id, {})
+        typists.pop(connection.sid, None)
+        if not typists:
+            self._by_room.pop(conversation_id, None)
+        return True
+
+    async def _tell(
+        self, connection: Connection, conversation_id: ConversationId, *, typing: bool
+    ) -> None:
+        data = {
+            "conversation_id": conversation_id,
+            "user_id": connection.principal.user_id,
+            "typing": typing,
+        }
+        room = conversation_room(conversation_id)
+        await self._emitter.to_rooms([room], "user_typing", data, skip_sid=connection.sid)

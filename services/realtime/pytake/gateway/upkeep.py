@@ -1,0 +1,84 @@
+"""What a pod repeats to stay right: its places under the cap, its figures."""
+
+import asyncio
+import time
+
+import structlog
+
+from pytake.application.connection_ports import CloseOrder, ConnectionPlaces
+from pytake.domain.errors import ErrorCode
+from pytake.domain.ids import ConnectionId
+from pytake.gateway.audience import Audience
+from pytake.gateway.registry import Registry
+from pytake.gateway.rooms import Rooms
+from pytake.gateway.session import Sessions
+from pytake.gateway.tasks import Tasks
+from pytake.observability.metrics import Metrics
+
+log = structlog.get_logger()
+
+ASSERT_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+JUMP_SECONDS = 5.0
+"""A pod that was frozen for longer than this has missed what the others decided."""
+
+
+class Upkeep:
+    """Re-asserts the pod's places every 10 s, and at once after its clock has jumped."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        audience: Audience,
+        rooms: Rooms,
+        places: ConnectionPlaces,
+        sessions: Sessions,
+        metrics: Metrics,
+    ) -> None:
+        self._registry = registry
+        self._audience = audience
+        self._rooms = rooms
+        self._places = places
+        self._sessions = sessions
+        self._metrics = metrics
+        self._assert_now = asyncio.Event()
+
+    def start(self, tasks: Tasks) -> None:
+        tasks.start(self._keep_places(), "keep places")
+
+    def assert_soon(self) -> None:
+        """Enter the places again: the broker came back, perhaps empty."""
+        self._assert_now.set()
+
+    async def _keep_places(self) -> None:
+        asserted_at = looked_at = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._assert_now.wait()
+            except TimeoutError:
+                pass
+            now = time.monotonic()
+            jumped = now - looked_at > JUMP_SECONDS
+            looked_at = now
+            if jumped:
+                log.warning("this process was stopped for a while")
+                await self._rooms.on_interrupted()
+            if jumped or self._assert_now.is_set() or now - asserted_at >= ASSERT_SECONDS:
+                self._assert_now.clear()
+                asserted_at = now
+                await self.assert_places()
+
+    async def assert_places(self) -> None:
+        """Enter every connection again, and close what the answer says must go."""
+        mine = {
+            user_id: [ConnectionId(sid) for sid in sids]
+            for user_id, sids in self._registry.users().items()
+        }
+        for place in await self._places.assert_all(mine):
+            connection = self._registry.get(place.connection_id)
+            if connection is not None:
+                order = CloseOrder(
+                    place.connection_id, connection.principal.user_id, ErrorCode.CONNECTION_CAP
+                )
+                self._sessions.on_close_order(order)
