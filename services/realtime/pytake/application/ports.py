@@ -316,8 +316,15 @@ class Outbox(Protocol):
         """Return (conversations with unpublished events, age of the oldest in seconds)."""
         ...
 
+    async def wake(self) -> None:
+        """Tell relays that something was left behind: after a failed publish, best effort."""
+        ...
+
     def wake_ups(self) -> AsyncIterator[None]:
-        """Yield when there may be something to claim: on NOTIFY where it can be had."""
+        """Yield when there may be something to claim: on NOTIFY where it can be had.
+
+        Never ends by itself; without a way to be told it waits for ever.
+        """
         ...
 
 

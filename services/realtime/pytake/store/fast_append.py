@@ -62,7 +62,7 @@ WITH settings AS MATERIALIZED (
     INSERT INTO send_queue (message_id, organization_id, channel_id, conversation_id, seq,
         next_attempt_at, traceparent)
     SELECT $3, $2, channel_id, $1, last_seq, $14, $18
-    FROM moved WHERE channel_id IS NOT NULL AND $8 = 'outbound'
+    FROM moved WHERE channel_id IS NOT NULL AND $8 = 'outbound' AND $13 = 'pending'
 )
 SELECT moved.*, contacts.name AS contact_name, contacts.phone AS contact_phone,
     (SELECT max(inbound_read) FROM read_positions WHERE conversation_id = $1) AS inbound_read

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,7 @@ from pytake.store.log import (
     update_draft,
 )
 from pytake.store.rows import event_of, message_of, to_json
+from pytake.store.signals import SEND_QUEUE
 from pytake.store.tables import events, messages
 from pytake.store.writing import MAX_ATTEMPTS, ConversationWriter, message_by_id, store_message
 
@@ -41,6 +43,12 @@ class MessageWriter(ConversationWriter):
         self, organization_id: OrganizationId, message: NewMessage
     ) -> Committed:
         """Store an outbound message with the next `seq` and its `message:new`."""
+        committed = await self._append(organization_id, message)
+        if committed.is_new and committed.conversation.channel_id is not None:
+            self._signals.wake_soon(SEND_QUEUE)
+        return committed
+
+    async def _append(self, organization_id: OrganizationId, message: NewMessage) -> Committed:
         if self._database.is_postgres:
             fast = await self._append_fast(organization_id, message)
             if fast is not None:
@@ -136,27 +144,15 @@ class MessageWriter(ConversationWriter):
                 return self._committed(
                     conversation, last, message=found, is_new=False, previous_assignee=assignee
                 )
-            conversation["window_expires_at"] = window_after(
-                inbound.sent_at, conversation["window_expires_at"]
-            )
+            if inbound.opens_window:
+                conversation["window_expires_at"] = window_after(
+                    inbound.sent_at, conversation["window_expires_at"]
+                )
             drafts: list[Draft] = []
-            if conversation["status"] == ConversationStatus.CLOSED:
+            if conversation["status"] == ConversationStatus.CLOSED and not inbound.is_echo:
                 conversation["status"] = ConversationStatus.OPEN.value
                 drafts.append(update_draft(conversation))
-            message = Message(
-                id=MessageId(str(uuid4())),
-                conversation_id=conversation["id"],
-                seq=conversation["last_seq"] + len(drafts) + 1,
-                direction=Direction.INBOUND,
-                sender_type=SenderType.CONTACT,
-                sender_id=conversation["contact_id"],
-                message_type=inbound.message_type,
-                content=dict(inbound.content),
-                status=MessageStatus.DELIVERED,
-                created_at=now,
-                sent_at=inbound.sent_at,
-                whatsapp_message_id=inbound.whatsapp_message_id,
-            )
+            message = _received(inbound, conversation, len(drafts), now)
             await store_message(connection, conversation, message, inbound.traceparent)
             drafts.append(message_draft(message))
             stored = await append(
@@ -203,6 +199,26 @@ class MessageWriter(ConversationWriter):
             is_new=bool(stored),
             previous_assignee=conversation["assigned_to"],
         )
+
+
+def _received(
+    inbound: InboundMessage, conversation: Mapping[str, Any], drafts_before: int, now: datetime
+) -> Message:
+    is_echo = inbound.is_echo
+    return Message(
+        id=MessageId(str(uuid4())),
+        conversation_id=conversation["id"],
+        seq=conversation["last_seq"] + drafts_before + 1,
+        direction=Direction.OUTBOUND if is_echo else Direction.INBOUND,
+        sender_type=SenderType.AGENT if is_echo else SenderType.CONTACT,
+        sender_id=None if is_echo else conversation["contact_id"],
+        message_type=inbound.message_type,
+        content=dict(inbound.content),
+        status=MessageStatus.SENT if is_echo else MessageStatus.DELIVERED,
+        created_at=now,
+        sent_at=inbound.sent_at,
+        whatsapp_message_id=inbound.whatsapp_message_id,
+    )
 
 
 async def _same_message(

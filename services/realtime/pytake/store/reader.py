@@ -1,20 +1,16 @@
 """Reading conversations: the list in one query, and the pages of messages."""
 
-import base64
-import binascii
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, Select, and_, exists, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 
 from pytake.application.ports import ConversationQuery, Page
 from pytake.domain.conversation import Conversation
-from pytake.domain.errors import InvalidPayload
 from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
 from pytake.domain.message import Message
 from pytake.domain.principal import Principal
 from pytake.store import search_text
+from pytake.store.cursors import cursor_after, is_before, place_of
 from pytake.store.rows import Row, conversation_of, message_of
 from pytake.store.tables import contacts, conversations, messages, read_positions
 from pytake.store.writing import ConversationWriter
@@ -56,7 +52,7 @@ class ConversationRows(ConversationWriter):
         epoch = await self._epoch()
         items = tuple(_conversation(row, epoch) for row in rows[:limit])
         has_more = len(rows) > limit
-        return Page(items, _cursor_after(items[-1]) if has_more else None)
+        return Page(items, cursor_after(items[-1].updated_at, items[-1].id) if has_more else None)
 
     async def messages(
         self, conversation_id: ConversationId, *, before_seq: int | None, limit: int
@@ -130,13 +126,8 @@ def _wanted(principal: Principal, query: ConversationQuery) -> list[ColumnElemen
     if query.text:
         conditions.append(_found_by(query.text))
     if query.cursor is not None:
-        moment, conversation_id = _read_cursor(query.cursor)
-        place = tuple_(conversations.c.updated_at, conversations.c.id)
-        after = tuple_(
-            literal(moment, conversations.c.updated_at.type),
-            literal(conversation_id, conversations.c.id.type),
-        )
-        conditions.append(place < after)
+        columns = (conversations.c.updated_at, conversations.c.id)
+        conditions.append(is_before(columns, place_of(query.cursor)))
     return conditions
 
 
@@ -149,22 +140,3 @@ def _found_by(text: str) -> ColumnElement[bool]:
             messages.c.search_text.like(pattern, escape="\\"),
         ),
     )
-
-
-def _cursor_after(conversation: Conversation) -> str:
-    microseconds = int(conversation.updated_at.timestamp() * 1_000_000)
-    place = orjson.dumps([microseconds, conversation.id])
-    return base64.urlsafe_b64encode(place).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        microseconds, conversation_id = orjson.loads(base64.urlsafe_b64decode(padded))
-        seconds, rest = divmod(int(microseconds), 1_000_000)
-        moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-    except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
-        raise InvalidPayload(detail="The cursor is not one that we gave.") from None
-    if not isinstance(conversation_id, str):
-        raise InvalidPayload(detail="The cursor is not one that we gave.")
-    return moment, conversation_id

@@ -7,14 +7,26 @@ from typing import Self
 from sqlalchemy import text
 
 from pytake.application.ports import Clock
+from pytake.store.audit import SqlAuditLog
+from pytake.store.channels import SqlChannels
+from pytake.store.contact_book import SqlContactBook
 from pytake.store.conversations import SqlConversations
 from pytake.store.engine import Database, parse_url
 from pytake.store.epoch import Epoch
 from pytake.store.event_log import SqlEventLog
+from pytake.store.leases import SqlLeases
+from pytake.store.media_library import SqlMediaLibrary
+from pytake.store.outbox import SqlOutbox
+from pytake.store.refresh_tokens import SqlRefreshTokens
 from pytake.store.rights import SqlRightsLog
 from pytake.store.schema import check_schema
+from pytake.store.send_queue import SqlSendQueue
+from pytake.store.signals import Signals
+from pytake.store.templates import SqlTemplates
 from pytake.store.turns import Turns
+from pytake.store.upkeep import Upkeep
 from pytake.store.users import SqlUserDirectory
+from pytake.store.webhooks import SqlOrphanStatuses, SqlQuarantine, SqlWebhookInbox
 
 POOL_SIZE = 10
 
@@ -29,9 +41,12 @@ class Store:
 
     Attributes:
         conversations: `ConversationStore` and `ConversationReader`.
-        event_log: `EventLog`.
-        users: `UserDirectory`.
-        rights: `RightsLog`.
+        event_log, outbox: `EventLog` and `Outbox`.
+        users, rights, refresh_tokens, audit: who may do what, and did.
+        channels: `ChannelDirectory` and `SendingChannels`.
+        webhooks, quarantine, orphans: what the provider delivered.
+        send_queue, contacts, media, templates, leases: what the sender works with.
+        upkeep: retention and checks.
     """
 
     def __init__(
@@ -43,12 +58,26 @@ class Store:
         clock: Clock = utc_now,
     ) -> None:
         self._database = Database(parse_url(database_url), pool_size=pool_size)
-        self._listen_url = listen_url
-        epoch = Epoch(self._database)
-        self.conversations = SqlConversations(self._database, Turns(), epoch, clock)
-        self.event_log = SqlEventLog(self._database, epoch)
-        self.users = SqlUserDirectory(self._database, clock)
-        self.rights = SqlRightsLog(self._database, clock)
+        database = self._database
+        epoch = Epoch(database)
+        signals = self._signals = Signals(database, listen_url)
+        self.conversations = SqlConversations(database, Turns(), epoch, signals, clock)
+        self.event_log = SqlEventLog(database, epoch)
+        self.outbox = SqlOutbox(database, self.event_log, signals, clock)
+        self.users = SqlUserDirectory(database, clock)
+        self.rights = SqlRightsLog(database, clock)
+        self.refresh_tokens = SqlRefreshTokens(database)
+        self.channels = SqlChannels(database, clock)
+        self.leases = SqlLeases(database, clock)
+        self.webhooks = SqlWebhookInbox(database, signals, clock)
+        self.quarantine = SqlQuarantine(database)
+        self.orphans = SqlOrphanStatuses(database, clock)
+        self.send_queue = SqlSendQueue(database, signals, clock)
+        self.contacts = SqlContactBook(database)
+        self.media = SqlMediaLibrary(database)
+        self.templates = SqlTemplates(database)
+        self.audit = SqlAuditLog(database)
+        self.upkeep = Upkeep(database, clock)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -78,7 +107,8 @@ class Store:
             raise
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Send the last wake-ups and close all connections."""
+        await self._signals.close()
         await self._database.close()
 
     async def ping(self) -> None:

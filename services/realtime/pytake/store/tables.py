@@ -297,7 +297,6 @@ send_queue = Table(
     Column("next_attempt_at", Utc, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("unconfirmed", Integer, nullable=False, server_default="0"),
-    Column("attempted_at", Utc),
     Column("traceparent", Text),
     UniqueConstraint("conversation_id", "seq"),
     Index(None, "channel_id", "next_attempt_at"),

@@ -12,11 +12,13 @@ from pytake.domain.errors import NotFound
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId, OrganizationId, UserId
 from pytake.domain.message import Direction, Message
+from pytake.domain.status import MessageStatus
 from pytake.store import search_text
 from pytake.store.engine import Database
 from pytake.store.epoch import Epoch
 from pytake.store.log import locked
 from pytake.store.rows import conversation_of, message_of, to_json
+from pytake.store.signals import Signals
 from pytake.store.tables import messages, send_queue
 from pytake.store.turns import Turns
 
@@ -27,8 +29,11 @@ MAX_ATTEMPTS = 4
 class ConversationWriter:
     """Base of the writers: one queue of turns, one clock, one epoch."""
 
-    def __init__(self, database: Database, turns: Turns, epoch: Epoch, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, turns: Turns, epoch: Epoch, signals: Signals, clock: Clock
+    ) -> None:
         self._database = database
+        self._signals = signals
         self._turns = turns
         self._epoch = epoch
         self._clock = clock
@@ -108,7 +113,7 @@ async def store_message(
             | {"inbound_count": conversation["inbound_count"]}
         )
     )
-    if message.direction is Direction.OUTBOUND and conversation["channel_id"] is not None:
+    if is_to_be_sent(conversation, message):
         await connection.execute(
             insert(send_queue).values(
                 message_id=message.id,
@@ -120,6 +125,15 @@ async def store_message(
                 traceparent=traceparent,
             )
         )
+
+
+def is_to_be_sent(conversation: Mapping[str, Any], message: Message) -> bool:
+    """Whether the message has a way to go to the customer."""
+    return (
+        message.direction is Direction.OUTBOUND
+        and message.status is MessageStatus.PENDING
+        and conversation["channel_id"] is not None
+    )
 
 
 def message_values(organization_id: str, message: Message) -> dict[str, Any]:

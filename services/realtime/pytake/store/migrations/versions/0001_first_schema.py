@@ -377,7 +377,6 @@ def upgrade() -> None:
         sa.Column("next_attempt_at", _utc(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("unconfirmed", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("attempted_at", _utc(), nullable=True),
         sa.Column("traceparent", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_send_queue")),
         sa.UniqueConstraint(

@@ -1,0 +1,198 @@
+"""Contacts as people with rights: what is kept of them, and how it is removed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from pytake.contract.present import message_body
+from pytake.contract.times import wire_time
+from pytake.domain.events import DurableEvent
+from pytake.domain.ids import ContactId, OrganizationId
+from pytake.store import search_text
+from pytake.store.contacts import PHONE
+from pytake.store.engine import Database
+from pytake.store.rows import message_of, to_json
+from pytake.store.statements import insert_or_ignore
+from pytake.store.tables import (
+    contact_identifiers,
+    contacts,
+    conversations,
+    events,
+    labels,
+    media,
+    messages,
+    notes,
+    send_queue,
+)
+
+TOMBSTONE: Mapping[str, Any] = {"erased": True}
+"""The content of a message whose text was removed."""
+
+
+class SqlContactBook:
+    """`ContactBook` on SQLite and PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def learn_identifier(
+        self, organization_id: OrganizationId, contact_id: ContactId, kind: str, value: str
+    ) -> None:
+        """Add a name of the contact and make it the address to reply to."""
+        row = {
+            "organization_id": organization_id,
+            "kind": kind,
+            "value": value,
+            "contact_id": contact_id,
+        }
+        is_ours = (
+            select(contact_identifiers.c.contact_id)
+            .where(
+                contact_identifiers.c.organization_id == organization_id,
+                contact_identifiers.c.kind == kind,
+                contact_identifiers.c.value == value,
+            )
+            .scalar_subquery()
+        )
+        async with self._database.write() as connection:
+            if not await _exists(connection, organization_id, contact_id):
+                return
+            await connection.execute(insert_or_ignore(connection, contact_identifiers, row))
+            await connection.execute(
+                update(contacts)
+                .where(contacts.c.id == contact_id, contacts.c.id == is_ours)
+                .values(reply_kind=kind, reply_value=value)
+            )
+            if kind == PHONE:
+                await _show_phone(connection, contact_id, f"+{value}")
+
+    async def export(
+        self, organization_id: OrganizationId, contact_id: ContactId
+    ) -> Mapping[str, Any] | None:
+        """Return everything kept about a contact, as JSON; None if there is no such one."""
+        async with self._database.read() as connection:
+            query = select(contacts).where(
+                contacts.c.id == contact_id, contacts.c.organization_id == organization_id
+            )
+            contact = (await connection.execute(query)).mappings().one_or_none()
+            if contact is None:
+                return None
+            threads = _conversations_of(contact_id)
+            return {
+                "id": contact_id,
+                "name": contact["name"],
+                "phone": contact["phone"],
+                "created_at": wire_time(contact["created_at"]),
+                "identifiers": await _rows(
+                    connection,
+                    select(contact_identifiers.c.kind, contact_identifiers.c.value).where(
+                        contact_identifiers.c.contact_id == contact_id
+                    ),
+                ),
+                "conversations": [
+                    {"id": row["id"], "created_at": wire_time(row["created_at"])}
+                    for row in await _rows(
+                        connection,
+                        select(conversations.c.id, conversations.c.created_at).where(
+                            conversations.c.contact_id == contact_id
+                        ),
+                    )
+                ],
+                "messages": [
+                    message_body(message_of(row))
+                    for row in await _rows(
+                        connection,
+                        select(messages)
+                        .where(messages.c.conversation_id.in_(threads))
+                        .order_by(messages.c.conversation_id, messages.c.seq),
+                    )
+                ],
+                "notes": await _rows(
+                    connection, select(notes.c.text).where(notes.c.conversation_id.in_(threads))
+                ),
+                "labels": await _rows(
+                    connection, select(labels.c.name).where(labels.c.conversation_id.in_(threads))
+                ),
+            }
+
+    async def erase(
+        self, organization_id: OrganizationId, contact_id: ContactId
+    ) -> Sequence[str] | None:
+        """Remove texts, names and identifiers; `seq` stays, as tombstones in the log."""
+        async with self._database.write() as connection:
+            if not await _exists(connection, organization_id, contact_id):
+                return None
+            threads = _conversations_of(contact_id)
+            keys = await _rows(
+                connection,
+                select(media.c.storage_key).where(
+                    media.c.conversation_id.in_(threads), media.c.storage_key.is_not(None)
+                ),
+            )
+            await connection.execute(
+                update(messages)
+                .where(messages.c.conversation_id.in_(threads))
+                .values(content=to_json(TOMBSTONE), search_text=None, error=None)
+            )
+            await _erase_from_log(connection, threads)
+            for table in (send_queue, media, notes, labels):
+                await _delete_of(connection, table, threads)
+            await connection.execute(
+                delete(contact_identifiers).where(contact_identifiers.c.contact_id == contact_id)
+            )
+            await connection.execute(
+                update(contacts)
+                .where(contacts.c.id == contact_id)
+                .values(name="", phone=None, search_text="", reply_kind=None, reply_value=None)
+            )
+        return [row["storage_key"] for row in keys]
+
+
+def _conversations_of(contact_id: ContactId) -> Any:
+    return select(conversations.c.id).where(conversations.c.contact_id == contact_id)
+
+
+async def _exists(
+    connection: AsyncConnection, organization_id: OrganizationId, contact_id: ContactId
+) -> bool:
+    query = select(contacts.c.id).where(
+        contacts.c.id == contact_id, contacts.c.organization_id == organization_id
+    )
+    return (await connection.execute(query)).one_or_none() is not None
+
+
+async def _rows(connection: AsyncConnection, query: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def _show_phone(connection: AsyncConnection, contact_id: ContactId, phone: str) -> None:
+    """A customer who hid the number until now has shown it."""
+    query = select(contacts.c.name, contacts.c.phone).where(contacts.c.id == contact_id)
+    contact = (await connection.execute(query)).one()
+    if contact.phone is None:
+        await connection.execute(
+            update(contacts)
+            .where(contacts.c.id == contact_id)
+            .values(phone=phone, search_text=search_text.of_contact(contact.name, phone))
+        )
+
+
+async def _erase_from_log(connection: AsyncConnection, threads: Any) -> None:
+    query = select(events.c.conversation_id, events.c.seq, events.c.data).where(
+        events.c.conversation_id.in_(threads),
+        events.c.name == DurableEvent.MESSAGE_NEW.value,
+    )
+    for row in await _rows(connection, query):
+        data = orjson.loads(row["data"]) | {"content": TOMBSTONE}
+        await connection.execute(
+            update(events)
+            .where(events.c.conversation_id == row["conversation_id"], events.c.seq == row["seq"])
+            .values(data=to_json(data))
+        )
+
+
+async def _delete_of(connection: AsyncConnection, table: Table, threads: Any) -> None:
+    await connection.execute(delete(table).where(table.c.conversation_id.in_(threads)))
