@@ -21,35 +21,26 @@ from cluster.redis_server import RedisServer
 
 ASYNC_DRIVER = "postgresql+asyncpg"
 LEFT_OUT_EXIT_STATUS = 3
-_left_out = pytest.StashKey[list[str]]()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_left_out] = []
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
-        item.config.stash[_left_out].append(item.nodeid)
-    return report
+def left_out(config: pytest.Config) -> int:
+    """How many tests were skipped; workers of pytest-xdist report to the one process that knows."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", ())) if reporter else 0
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if exitstatus == pytest.ExitCode.OK and session.config.stash[_left_out]:
+    if exitstatus == pytest.ExitCode.OK and left_out(session.config):
         session.exitstatus = LEFT_OUT_EXIT_STATUS
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if left_out := config.stash[_left_out]:
+    if number := left_out(config):
         terminalreporter.section("left out")
         terminalreporter.write_line(
-            f"{len(left_out)} tests did not run (the reasons are above): exit status "
+            f"{number} tests did not run (the reasons are below): exit status "
             f"{LEFT_OUT_EXIT_STATUS} unless something failed."
         )
 

@@ -47,8 +47,11 @@ class SentinelRedis:
     """Two servers and three sentinels; `with` starts and stops them."""
 
     def __init__(self, folder: Path) -> None:
-        first = RedisServer(folder)
-        second = RedisServer(folder, options=("--replicaof", "127.0.0.1", str(first.port)))
+        # Redis waits 5 s for more replicas before it fills the first.
+        at_once = ("--repl-diskless-sync-delay", "0")
+        first = RedisServer(folder, options=at_once)
+        replica = ("--replicaof", "127.0.0.1", str(first.port))
+        second = RedisServer(folder, options=(*at_once, *replica))
         self.servers = [first, second]
         self.sentinels = [Sentinel(folder, first.port) for _ in range(3)]
 
@@ -69,10 +72,16 @@ class SentinelRedis:
 
     def __enter__(self) -> Self:
         try:
-            for program in (*self.servers, *self.sentinels):
-                program.start()
-            for program in (*self.servers, *self.sentinels):
-                program.wait_until_serving()
+            # First the replica: a sentinel that does not find it at once looks again after 10 s.
+            for server in self.servers:
+                server.start()
+            for server in self.servers:
+                server.wait_until_serving()
+            wait_until(self._is_replicated, "the replica is in step with the master")
+            for sentinel in self.sentinels:
+                sentinel.start()
+            for sentinel in self.sentinels:
+                sentinel.wait_until_serving()
             wait_until(self._is_watched, "the sentinels know the replica and each other")
         except BaseException:
             self.__exit__()
@@ -83,6 +92,10 @@ class SentinelRedis:
         for program in (*self.sentinels, *self.servers):
             if program.is_running:
                 program.kill()
+
+    def _is_replicated(self) -> bool:
+        with self.servers[1].client() as client:
+            return bool(client.info("replication")["master_link_status"] == "up")
 
     def _is_watched(self) -> bool:
         return all(

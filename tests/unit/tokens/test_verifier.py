@@ -81,7 +81,7 @@ async def test_each_of_the_four_claims_is_required(missing: str) -> None:
         {"jti": 7},
         {"jti": "a\nb"},
         {"exp": "soon"},
-        {"nbf": int(datetime.now(UTC).timestamp()) + 60},
+        {"nbf": 4102444800},
     ],
     ids=str,
 )
