@@ -33,7 +33,8 @@ def test_every_series_exists_and_is_zero_before_anything_happened() -> None:
 
     found = samples(metrics)
 
-    assert len(found) == sum(one.series for one in metrics.descriptions)
+    always = [one for one in metrics.descriptions if not one.only_when_set]
+    assert len(found) == sum(one.series for one in always)
     assert {name for name, value in found.items() if value} == {
         name for name in found if name.startswith("pytake_build_info")
     }
@@ -111,6 +112,15 @@ def test_a_gauge_can_be_counted_from_the_things_themselves() -> None:
     assert metrics.websocket_connections.value() == 3
     del open_now[("polling", "bot")]
     assert samples(metrics)["websocket_connections[]"] == 2
+
+
+def test_a_process_without_a_link_does_not_report_it_as_down() -> None:
+    metrics = Metrics("api")
+
+    metrics.broker_up.set(0, "publish")
+
+    assert 'pytake_broker_up{link="publish"} 0' in metrics.exposition()
+    assert 'pytake_broker_up{link="subscribe"}' not in metrics.exposition()
 
 
 def test_two_pods_in_one_process_count_apart() -> None:

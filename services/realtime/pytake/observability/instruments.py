@@ -30,7 +30,8 @@ class Description:
 
     `labels` maps each label to its closed set of values; `combinations` lists the label
     sets outright where the product would hold many that cannot happen. `target` is the
-    promise that the figure is held against, if there is one.
+    promise that the figure is held against, if there is one. `only_when_set` is for gauges
+    whose 0 would be an alarm: a process without the thing does not list it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Description:
     combinations: tuple[LabelValues, ...]
     buckets: tuple[float, ...] = ()
     target: str = ""
+    only_when_set: bool = False
 
     @property
     def family(self) -> str:
@@ -170,7 +172,10 @@ class _Single(Instrument[Cell]):
     """What counters and gauges share: one sample a label set."""
 
     def _new_cell(self) -> Cell:
-        return Cell()
+        cell = Cell()
+        if self.description.only_when_set:
+            cell.value = math.nan
+        return cell
 
     def inc(self, *values: str, amount: float = 1) -> None:
         self.cell(*values).value += amount
@@ -181,21 +186,19 @@ class _Single(Instrument[Cell]):
 
     def total(self) -> float:
         """Return the sum over all label sets."""
-        return sum(cell.value for cell in self._cells.values())
+        return sum(cell.value for cell in self._cells.values() if not math.isnan(cell.value))
 
     @property
     def was_touched(self) -> bool:
-        return any(cell.value for cell in self._cells.values())
+        return self.total() != 0
 
     def lines(self, *, with_exemplars: bool) -> Iterator[str]:
         name = self.description.name
         for values, cell in self._cells.items():
-            labels = self._prefixes[values]
-            yield (
-                f"{name}{{{labels}}} {_number(cell.value)}"
-                if labels
-                else (f"{name} {_number(cell.value)}")
-            )
+            if not math.isnan(cell.value):
+                labels = self._prefixes[values]
+                series = f"{name}{{{labels}}}" if labels else name
+                yield f"{series} {_number(cell.value)}"
 
 
 class Counter(_Single):

@@ -291,7 +291,9 @@ class Metrics(Registry):
         )
 
     def _declare_broker(self, on: Section, gateway: Section) -> None:
-        self.broker_up = on.gauge("broker_up", "1 while the link to Redis works.", link=of.LINKS)
+        self.broker_up = on.gauge(
+            "broker_up", "1 while the link to Redis works.", only_when_set=True, link=of.LINKS
+        )
         self.broker_reconnects = on.counter(
             "broker_reconnects_total", "Links made anew.", link=of.LINKS
         )
@@ -353,7 +355,9 @@ class Metrics(Registry):
         )
 
     def _declare_sender(self, on: Section) -> None:
-        self.sender_running = on.gauge("sender_running", "1 while the sender works.")
+        self.sender_running = on.gauge(
+            "sender_running", "1 while the sender works.", only_when_set=True
+        )
         self.sender_pending = on.gauge("sender_pending", "Messages that wait to be sent.")
         self.sender_oldest_age_seconds = on.gauge(
             "sender_oldest_age_seconds", "Age of the oldest message that waits to be sent."
@@ -398,7 +402,7 @@ class Metrics(Registry):
         )
 
     def _declare_store(self, on: Section) -> None:
-        self.store_up = on.gauge("store_up", "1 while the database answers.")
+        self.store_up = on.gauge("store_up", "1 while the database answers.", only_when_set=True)
         self.store_duration_seconds = on.histogram(
             "store_duration_seconds",
             "Statements and transactions, with the wait for a connection.",

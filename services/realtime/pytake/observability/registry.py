@@ -96,7 +96,13 @@ class Section:
         )
 
     def gauge(
-        self, name: str, text: str, *, prefix: str = PREFIX, **labels: tuple[str, ...]
+        self,
+        name: str,
+        text: str,
+        *,
+        prefix: str = PREFIX,
+        only_when_set: bool = False,
+        **labels: tuple[str, ...],
     ) -> Gauge:
         return self._add(
             Gauge,
@@ -108,6 +114,7 @@ class Section:
                 self._components,
                 labels,
                 combinations_of(labels),
+                only_when_set=only_when_set,
             ),
         )
 
