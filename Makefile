@@ -64,7 +64,7 @@ test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed .tools/helm
 check: $(BIN)/.tests $(CONTRACT_CURRENT) $(WEB_CHECK) ## Formatting, lint, types, import rules, generated files, unit tests.
 	@echo "==> ruff format --check"; $(BIN)/ruff format --check .
 	@echo "==> ruff check"; $(BIN)/ruff check .
-	@echo "==> mypy"; $(BIN)/mypy services/realtime/pytake tests
+	@echo "==> mypy"; $(BIN)/mypy services/realtime/pytake tests grafana
 	@echo "==> import-linter"; $(BIN)/lint-imports
 	@if [ -d tests/unit ]; then echo "==> unit tests"; $(RUN) $(BIN)/pytest -q tests/unit; fi
 
@@ -90,9 +90,14 @@ ifneq ($(CONTRACT_GENERATOR),)
 contract: $(BIN)/.tests ## Write AsyncAPI, JSON Schema, TypeScript types and docs/protocol.md from the models.
 	@$(BIN)/python -m pytake.contract.generate
 
+.PHONY: dashboards
+dashboards: $(BIN)/.tests ## Write the dashboards, the alert rules and docs/metrics.md from code.
+	@$(BIN)/python -m grafana.generate
+
 .PHONY: contract-current
 contract-current: $(BIN)/.tests
 	@echo "==> generated files are current"
+	@tests/tools/unchanged-by $(BIN)/python -m grafana.generate
 	@tests/tools/unchanged-by $(BIN)/python -m pytake.contract.generate
 endif
 
