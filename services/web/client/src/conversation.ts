@@ -1,0 +1,405 @@
+import type { Clock } from "./clock.js";
+import type {
+  ConversationBody,
+  ConversationUpdated,
+  JoinedConversation,
+  MessageBody,
+  PresenceUpdate,
+  UserTyping,
+  Viewer,
+} from "./contract.gen.js";
+import { RealtimeError, UNREACHABLE } from "./errors.js";
+import type { Link } from "./link.js";
+import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
+import type { OutboxItem } from "./outbox.js";
+import type { Rest } from "./rest.js";
+import { retryDelayMs } from "./retry.js";
+import { Store } from "./store.js";
+import type { Unsubscribe } from "./subscribers.js";
+import { OthersTyping, OwnTyping } from "./typing.js";
+
+const PAGE = 50;
+const EVENTS_PAGE = 200;
+/** Servers heal their own holes within a second; after that we ask. */
+const HEAL_AFTER_MS = 1_500;
+const READ_EVERY_MS = 1_000;
+
+interface MessagePage {
+  items: MessageBody[];
+  next_cursor: string | null;
+}
+
+interface EventPage {
+  items: { seq: number; event: string; data: unknown }[];
+  next_cursor: string | null;
+}
+
+/** "gone": it does not exist, or this user may no longer see it. */
+export type ConversationPhase = "loading" | "ready" | "failed" | "gone";
+
+export interface ConversationSnapshot {
+  readonly id: string;
+  readonly phase: ConversationPhase;
+  readonly error: RealtimeError | undefined;
+  readonly conversation: ConversationBody | undefined;
+  /** Complete from the first one to the newest, each once, in `seq` order. */
+  readonly messages: readonly MessageBody[];
+  readonly hasOlder: boolean;
+  readonly isLoadingOlder: boolean;
+  /** What this user sent and the server has not taken yet. */
+  readonly outgoing: readonly OutboxItem[];
+  readonly lastSeq: number;
+  /** How many events are known to be missing at this moment. */
+  readonly behind: number;
+  readonly typing: readonly string[];
+  readonly viewers: readonly Viewer[];
+  readonly viewerCount: number;
+}
+
+export interface ConversationContext {
+  link: Link;
+  rest: Rest;
+  clock: Clock;
+  random: () => number;
+  outgoing: (conversationId: string) => readonly OutboxItem[];
+  /** Told when being complete changes: a join, a hole, the end of a catch-up. */
+  onProgress: () => void;
+  onNewMessage: (message: MessageBody) => void;
+  onProblem: (code: string, conversationId: string) => void;
+}
+
+/**
+ * One conversation that a page has open: loaded by REST, kept complete by the socket.
+ *
+ * The first page and the join run at the same time. The join replays everything after the
+ * `seq` that the list knew, so that the page may be newer than the cursor but never older.
+ */
+export class Conversation extends Store<ConversationSnapshot> {
+  readonly id: string;
+  private readonly context: ConversationContext;
+  private readonly log = new ConversationLog();
+  private readonly others: OthersTyping;
+  private readonly own: OwnTyping;
+  private body: ConversationBody | undefined;
+  private phase: ConversationPhase = "loading";
+  private error: RealtimeError | undefined;
+  private hasOlder = false;
+  private isLoadingOlder = false;
+  private viewers: readonly Viewer[] = [];
+  private viewerCount = 0;
+  /** The head that the last join named: complete once the cursor is there. */
+  private target = 0;
+  /** The head that the list named. */
+  private knownHead = 0;
+  private isJoined = false;
+  private isClosed = false;
+  private fruitless = 0;
+  private cancelHeal: Unsubscribe | undefined;
+  private read = { wanted: 0, told: 0 };
+  private cancelRead: Unsubscribe | undefined;
+
+  constructor(id: string, context: ConversationContext, known?: ConversationBody) {
+    super(context.clock);
+    this.id = id;
+    this.context = context;
+    this.body = known;
+    this.others = new OthersTyping(context.clock, () => this.changed());
+    this.own = new OwnTyping(context.clock, (typing) =>
+      this.send(typing ? "typing_start" : "typing_stop"),
+    );
+    this.log.onUpdated = (update) => this.updated(update);
+    this.log.onMessage = (message) => this.arrived(message);
+  }
+
+  // --- what a page asks for --------------------------------------------------------------
+
+  /** Load and join; called again after `failed`. */
+  async load(): Promise<void> {
+    this.become("loading");
+    try {
+      this.body ??= await this.context.rest.get<ConversationBody>(`/conversations/${this.id}`);
+      if (this.isClosed) return;
+      this.log.reset(this.body.last_seq, this.body.epoch);
+      const joining = this.join();
+      const page = await this.page();
+      this.log.merge(page.items);
+      this.hasOlder = page.next_cursor !== null;
+      this.become("ready");
+      await joining;
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  async loadOlder(): Promise<void> {
+    if (!this.hasOlder || this.isLoadingOlder || this.phase !== "ready") return;
+    this.isLoadingOlder = true;
+    this.changed();
+    try {
+      const page = await this.page(this.log.firstSeq);
+      this.log.merge(page.items);
+      this.hasOlder = page.next_cursor !== null;
+    } finally {
+      this.isLoadingOlder = false;
+      this.changed();
+    }
+  }
+
+  key(): void {
+    this.own.key();
+  }
+
+  stopTyping(): void {
+    this.own.stop();
+  }
+
+  /** Everything up to `seq` was on the screen; told at most once a second. */
+  markRead(seq = this.log.cursor): void {
+    if (seq <= this.read.wanted) return;
+    this.read.wanted = seq;
+    this.cancelRead ??= this.clock.after(this.read.told === 0 ? 0 : READ_EVERY_MS, () =>
+      this.tellRead(),
+    );
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.own.stop();
+    this.cancelHeal?.();
+    if (this.cancelRead) this.tellRead();
+    this.silence();
+    this.send("leave_conversation");
+  }
+
+  // --- what the client tells it ----------------------------------------------------------
+
+  /** What a join in many needs: where to begin. Undefined while there is nothing to join. */
+  get resumePoint(): { conversation_id: string; last_seq: number; epoch: string } | undefined {
+    if (this.isClosed || this.phase === "gone" || this.log.epoch === undefined) return undefined;
+    return { conversation_id: this.id, last_seq: this.log.cursor, epoch: this.log.epoch };
+  }
+
+  get behind(): number {
+    return Math.max(0, this.target - this.log.cursor);
+  }
+
+  get isComplete(): boolean {
+    return this.phase === "gone" || (this.isJoined && this.behind === 0);
+  }
+
+  get needsJoin(): boolean {
+    return !this.isJoined && this.phase === "ready" && this.resumePoint !== undefined;
+  }
+
+  lostSession(): void {
+    this.isJoined = false;
+    this.others.clear();
+  }
+
+  receive(name: string, data: unknown): void {
+    const event = durableEvent(name, data);
+    if (event) this.apply(event);
+    else if (name === "joined_conversation") this.joined(data as JoinedConversation);
+    else if (name === "user_typing") {
+      const { user_id, typing } = data as UserTyping;
+      this.others.set(user_id, typing);
+    } else if (name === "presence:update") {
+      const { viewers, count } = data as PresenceUpdate;
+      this.viewers = viewers;
+      this.viewerCount = count;
+      this.changed();
+    } else if (name === "left_conversation" && (data as { reason?: string }).reason) this.gone();
+  }
+
+  /** The list knows a newer head than we do: something may have been lost on the way. */
+  headIs(row: ConversationBody): void {
+    if (this.body) {
+      this.body = row;
+      this.changed();
+    }
+    this.knownHead = row.last_seq;
+    if (this.isJoined && row.last_seq > this.log.cursor) this.healLater();
+  }
+
+  accepted(message: MessageBody): void {
+    this.own.sent();
+    this.log.merge([message]);
+    this.changed();
+  }
+
+  outgoingChanged(): void {
+    this.changed();
+  }
+
+  // --- joining ---------------------------------------------------------------------------
+
+  async join(): Promise<void> {
+    const point = this.resumePoint;
+    if (!point) return;
+    try {
+      await this.context.link.request("join_conversation", point);
+    } catch (error) {
+      await this.joinFailed(error);
+    }
+  }
+
+  private async joinFailed(error: unknown): Promise<void> {
+    const refused =
+      error instanceof RealtimeError ? error : new RealtimeError("internal", String(error));
+    if (refused.code === "not_found" || refused.code === "forbidden") this.gone();
+    // Without a connection the next session joins; other refusals are tried again here.
+    if (refused.code === UNREACHABLE || !refused.retryable) return;
+    const wait = refused.retryAfterMs ?? retryDelayMs(2, this.context.random);
+    this.clock.after(wait, () => {
+      if (!this.isJoined && !this.isClosed) void this.join();
+    });
+  }
+
+  private joined(answer: JoinedConversation): void {
+    this.isJoined = true;
+    this.target = answer.seq;
+    const isSameLife = answer.epoch === this.log.epoch;
+    if (!answer.recovered || !isSameLife) void this.reload();
+    else this.progressed();
+    this.changed();
+  }
+
+  /** Replay was not possible: take the present state, as if opened for the first time. */
+  private async reload(): Promise<void> {
+    this.isJoined = false;
+    this.body = undefined;
+    this.fruitless += 1;
+    if (this.fruitless > 2) {
+      this.context.onProblem("RESUME_LOOP", this.id);
+      const wait = retryDelayMs(this.fruitless, this.context.random);
+      await new Promise<void>((resolve) => this.clock.after(wait, resolve));
+    }
+    if (!this.isClosed) await this.load();
+  }
+
+  // --- events ----------------------------------------------------------------------------
+
+  private apply(event: DurableEvent): void {
+    const result = this.log.apply(event);
+    if (result === "known") return;
+    if (result === "held") {
+      this.target = Math.max(this.target, this.log.newestSeen);
+      this.healLater();
+    }
+    this.progressed();
+    this.changed();
+  }
+
+  private progressed(): void {
+    if (this.behind === 0 && !this.log.hasHole) {
+      this.fruitless = 0;
+      this.cancelHeal?.();
+      this.cancelHeal = undefined;
+    }
+    this.context.onProgress();
+  }
+
+  private healLater(): void {
+    this.cancelHeal ??= this.clock.after(HEAL_AFTER_MS, () => {
+      this.cancelHeal = undefined;
+      const isBehind = this.log.cursor < Math.max(this.target, this.knownHead);
+      if (isBehind || this.log.hasHole) void this.heal();
+    });
+  }
+
+  /** Fetch by REST what the socket did not bring. */
+  async heal(): Promise<void> {
+    if (this.isClosed || this.phase !== "ready") return;
+    const before = this.log.cursor;
+    try {
+      const page = await this.context.rest.get<EventPage>(`/conversations/${this.id}/events`, {
+        after_seq: this.log.cursor,
+        limit: EVENTS_PAGE,
+      });
+      for (const item of page.items) {
+        const event = durableEvent(item.event, item.data);
+        if (event) this.log.apply(event);
+      }
+      this.changed();
+      this.progressed();
+      if (page.next_cursor !== null) await this.heal();
+      else if (this.log.hasHole && this.log.cursor === before) await this.reload();
+    } catch (error) {
+      if (error instanceof RealtimeError && error.code === "not_found") this.gone();
+      else if (this.behind > 0 || this.log.hasHole) this.healLater();
+    }
+  }
+
+  private updated(update: ConversationUpdated): void {
+    if (!this.body) return;
+    this.body = { ...this.body, assigned_to: update.assigned_to, status: update.status };
+  }
+
+  private arrived(message: MessageBody): void {
+    if (message.sender_id) this.others.set(message.sender_id, false);
+    this.context.onNewMessage(message);
+  }
+
+  // --- small things ----------------------------------------------------------------------
+
+  private page(beforeSeq?: number): Promise<MessagePage> {
+    return this.context.rest.get<MessagePage>(`/conversations/${this.id}/messages`, {
+      before_seq: beforeSeq,
+      limit: PAGE,
+    });
+  }
+
+  private tellRead(): void {
+    this.cancelRead?.();
+    this.cancelRead = undefined;
+    const seq = this.read.wanted;
+    if (seq <= this.read.told) return;
+    this.read.told = seq;
+    this.send("mark_read", { seq });
+  }
+
+  private send(event: string, more: Record<string, unknown> = {}): void {
+    this.context.link.request(event, { conversation_id: this.id, ...more }).catch(() => {
+      if (event === "mark_read") this.read.told = 0;
+    });
+  }
+
+  private failed(error: unknown): void {
+    if (this.isClosed) return;
+    this.error =
+      error instanceof RealtimeError ? error : new RealtimeError("internal", String(error));
+    if (this.error.code === "not_found") this.gone();
+    else this.become("failed");
+  }
+
+  private gone(): void {
+    this.isJoined = false;
+    this.others.clear();
+    this.become("gone");
+    this.context.onProgress();
+  }
+
+  private become(phase: ConversationPhase): void {
+    this.phase = phase;
+    if (phase !== "failed") this.error = undefined;
+    this.changed();
+  }
+
+  protected build(): ConversationSnapshot {
+    return {
+      id: this.id,
+      phase: this.phase,
+      error: this.error,
+      conversation: this.body,
+      messages: this.log.messages,
+      hasOlder: this.hasOlder,
+      isLoadingOlder: this.isLoadingOlder,
+      outgoing: this.context.outgoing(this.id),
+      lastSeq: this.log.cursor,
+      behind: this.behind,
+      typing: this.others.users,
+      viewers: this.viewers,
+      viewerCount: this.viewerCount,
+    };
+  }
+}

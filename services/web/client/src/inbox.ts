@@ -1,0 +1,226 @@
+import type { Clock } from "./clock.js";
+import type {
+  ConversationBody,
+  ConversationRead,
+  InboxRemoved,
+  InboxUpdated,
+} from "./contract.gen.js";
+import { RealtimeError } from "./errors.js";
+import type { Rest } from "./rest.js";
+import { Store } from "./store.js";
+
+const PAGE = 50;
+
+/** The lists an inbox has: open ones of mine, of nobody, of everybody; and the closed ones. */
+export type InboxView = "mine" | "unassigned" | "all" | "closed";
+
+export const INBOX_VIEWS: readonly InboxView[] = ["mine", "unassigned", "all", "closed"];
+
+const QUERY: Readonly<Record<InboxView, Record<string, string>>> = {
+  mine: { status: "open", assigned_to: "me" },
+  unassigned: { status: "open", assigned_to: "none" },
+  all: { status: "open" },
+  closed: { status: "closed" },
+};
+
+export type LoadState = "idle" | "loading" | "ready" | "failed";
+
+export interface InboxList {
+  readonly view: InboxView;
+  readonly state: LoadState;
+  readonly error: RealtimeError | undefined;
+  /** Newest activity first. */
+  readonly rows: readonly ConversationBody[];
+  readonly hasMore: boolean;
+}
+
+export interface InboxSnapshot {
+  readonly lists: Readonly<Record<InboxView, InboxList>>;
+  /** Messages of customers that this user has not read, in open conversations of theirs or nobody's. */
+  readonly unread: number;
+}
+
+interface ConversationPage {
+  items: ConversationBody[];
+  next_cursor: string | null;
+}
+
+interface Loaded {
+  state: LoadState;
+  cursor: string | null;
+  error?: RealtimeError | undefined;
+}
+
+export interface InboxContext {
+  userId: string;
+  rest: Rest;
+  clock: Clock;
+  /** A row changed, with what it was before: what notifications are made from. */
+  onRow: (row: ConversationBody, before: ConversationBody | undefined) => void;
+}
+
+/**
+ * The rows of the inbox, kept live.
+ *
+ * News of a row goes to everybody who sees it, so its `unread_count` is not this user's own;
+ * that is counted here from `inbound_count` and how many of them this user has read.
+ */
+export class Inbox extends Store<InboxSnapshot> {
+  private rows = new Map<string, ConversationBody>();
+  private readInbound = new Map<string, number>();
+  private loaded: Record<InboxView, Loaded> = {
+    mine: { state: "idle", cursor: null },
+    unassigned: { state: "idle", cursor: null },
+    all: { state: "idle", cursor: null },
+    closed: { state: "idle", cursor: null },
+  };
+
+  constructor(private readonly context: InboxContext) {
+    super(context.clock);
+  }
+
+  row(conversationId: string): ConversationBody | undefined {
+    return this.rows.get(conversationId);
+  }
+
+  /** Load the first page of a list if it has not been; called again after a failure. */
+  async load(view: InboxView): Promise<void> {
+    const list = this.loaded[view];
+    if (list.state === "loading" || list.state === "ready") return;
+    await this.fetchPage(view, null);
+  }
+
+  async loadMore(view: InboxView): Promise<void> {
+    const { state, cursor } = this.loaded[view];
+    if (state === "ready" && cursor !== null) await this.fetchPage(view, cursor);
+  }
+
+  /** News may have been lost: take the first page of every list that was loaded again. */
+  async reload(): Promise<void> {
+    const used = INBOX_VIEWS.filter((view) => this.loaded[view].state !== "idle");
+    await Promise.all(used.map((view) => this.refetch(view)));
+  }
+
+  /** Conversations whose contact or texts match, newest first; not part of the lists. */
+  async search(text: string, cursor?: string): Promise<ConversationPage> {
+    const page = await this.context.rest.get<ConversationPage>("/conversations", {
+      q: text,
+      limit: PAGE,
+      cursor,
+    });
+    for (const row of page.items)
+      this.readInbound.set(row.id, row.inbound_count - row.unread_count);
+    return page;
+  }
+
+  /** A row that REST gave to this user, so with their own `unread_count`. */
+  take(row: ConversationBody): void {
+    this.readInbound.set(row.id, row.inbound_count - row.unread_count);
+    this.rows.set(row.id, row);
+    this.changed();
+  }
+
+  receive(name: string, data: unknown): void {
+    if (name === "inbox:updated") this.updated((data as InboxUpdated).conversation);
+    else if (name === "inbox:removed") this.removed((data as InboxRemoved).conversation_id);
+    else if (name === "conversation:read") this.wasRead(data as ConversationRead);
+    else if (name === "resync") void this.reload();
+  }
+
+  private updated(news: ConversationBody): void {
+    const before = this.rows.get(news.id);
+    if (before && before.last_seq > news.last_seq) return;
+    const read = this.readInbound.get(news.id) ?? news.inbound_count - news.unread_count;
+    this.readInbound.set(news.id, read);
+    const row = { ...news, unread_count: Math.max(0, news.inbound_count - read) };
+    this.rows.set(news.id, row);
+    this.changed();
+    this.context.onRow(row, before);
+  }
+
+  private removed(conversationId: string): void {
+    if (this.rows.delete(conversationId)) this.changed();
+  }
+
+  private wasRead({ conversation_id, unread_count }: ConversationRead): void {
+    const row = this.rows.get(conversation_id);
+    if (!row) return;
+    this.readInbound.set(conversation_id, row.inbound_count - unread_count);
+    this.rows.set(conversation_id, { ...row, unread_count });
+    this.changed();
+  }
+
+  private async refetch(view: InboxView): Promise<void> {
+    const page = await this.query(view, null).catch(() => undefined);
+    if (!page) return;
+    // Rows of this list that the first page should hold and does not are no longer in it.
+    const oldest = page.items.at(-1)?.updated_at ?? "";
+    const present = new Set(page.items.map((row) => row.id));
+    for (const row of this.of(view)) {
+      const isCovered = page.next_cursor === null || row.updated_at > oldest;
+      if (isCovered && !present.has(row.id)) this.rows.delete(row.id);
+    }
+    this.loaded[view] = { state: "ready", cursor: page.next_cursor };
+    for (const row of page.items) this.takeNewer(row);
+    this.changed();
+  }
+
+  private async fetchPage(view: InboxView, cursor: string | null): Promise<void> {
+    const list = this.loaded[view];
+    this.loaded[view] = { ...list, state: "loading", error: undefined };
+    this.changed();
+    try {
+      const page = await this.query(view, cursor);
+      for (const row of page.items) this.takeNewer(row);
+      this.loaded[view] = { state: "ready", cursor: page.next_cursor };
+    } catch (cause) {
+      const error =
+        cause instanceof RealtimeError ? cause : new RealtimeError("internal", String(cause));
+      this.loaded[view] = { ...list, state: "failed", error };
+    }
+    this.changed();
+  }
+
+  private query(view: InboxView, cursor: string | null): Promise<ConversationPage> {
+    return this.context.rest.get<ConversationPage>("/conversations", {
+      ...QUERY[view],
+      limit: PAGE,
+      cursor,
+    });
+  }
+
+  private takeNewer(row: ConversationBody): void {
+    const known = this.rows.get(row.id);
+    if (known && known.last_seq > row.last_seq) return;
+    this.readInbound.set(row.id, row.inbound_count - row.unread_count);
+    this.rows.set(row.id, row);
+  }
+
+  private belongs(row: ConversationBody, view: InboxView): boolean {
+    if (view === "closed") return row.status === "closed";
+    if (row.status !== "open") return false;
+    if (view === "mine") return row.assigned_to === this.context.userId;
+    return view === "all" || row.assigned_to === null;
+  }
+
+  private of(view: InboxView): ConversationBody[] {
+    return [...this.rows.values()]
+      .filter((row) => this.belongs(row, view))
+      .sort((a, b) => b.updated_at.localeCompare(a.updated_at));
+  }
+
+  protected build(): InboxSnapshot {
+    const list = (view: InboxView): InboxList => {
+      const { state, cursor, error } = this.loaded[view];
+      return { view, state, error, rows: this.of(view), hasMore: cursor !== null };
+    };
+    const lists = {
+      mine: list("mine"),
+      unassigned: list("unassigned"),
+      all: list("all"),
+      closed: list("closed"),
+    };
+    const own = [...lists.mine.rows, ...lists.unassigned.rows];
+    return { lists, unread: own.reduce((sum, row) => sum + row.unread_count, 0) };
+  }
+}

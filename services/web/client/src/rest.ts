@@ -1,0 +1,95 @@
+import { RealtimeError, unreachable } from "./errors.js";
+
+/** Gives an access token; with `fresh`, one that is newer than the last. */
+export type GetToken = (options?: { fresh?: boolean }) => Promise<string> | string;
+
+export interface RestOptions {
+  /** Where the API lives; the page's own origin when empty. */
+  url: string;
+  getToken: GetToken;
+  fetch?: typeof fetch;
+}
+
+type Query = Record<string, string | number | undefined | null>;
+
+/**
+ * The REST API with its token: a refused, expired token is renewed once, and every
+ * refusal becomes a `RealtimeError`.
+ */
+export class Rest {
+  private readonly options: RestOptions;
+
+  constructor(options: RestOptions) {
+    this.options = options;
+  }
+
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined && value !== null && value !== "")
+        parameters.set(name, String(value));
+    }
+    const text = parameters.toString();
+    return this.request("GET", text ? `${path}?${text}` : path);
+  }
+
+  post<T>(path: string, body: unknown): Promise<T> {
+    return this.request("POST", path, body);
+  }
+
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return this.request("PATCH", path, body);
+  }
+
+  private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.send(method, path, body, false);
+    return answer.status === 401 && (await isExpired(answer))
+      ? read(await this.send(method, path, body, true))
+      : read(answer);
+  }
+
+  private async send(
+    method: string,
+    path: string,
+    body: unknown,
+    fresh: boolean,
+  ): Promise<Response> {
+    const token = await this.options.getToken({ fresh });
+    const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const send = this.options.fetch ?? fetch;
+    try {
+      return await send(`${this.options.url}/api/v1${path}`, {
+        method,
+        headers,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      throw unreachable(error);
+    }
+  }
+}
+
+async function isExpired(answer: Response): Promise<boolean> {
+  const body = (await answer
+    .clone()
+    .json()
+    .catch(() => ({}))) as { code?: string };
+  return body.code === "token_expired" || body.code === "invalid_token";
+}
+
+async function read<T>(answer: Response): Promise<T> {
+  if (answer.ok) return answer.status === 204 ? (undefined as T) : ((await answer.json()) as T);
+  throw await problem(answer);
+}
+
+/** Turn a refused answer into its error, whatever stands between us and the API said. */
+export async function problem(answer: Response): Promise<RealtimeError> {
+  const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  const seconds = Number(answer.headers.get("retry-after"));
+  const retryable = body.retryable ?? (answer.status >= 500 || answer.status === 429);
+  return RealtimeError.from(
+    { ...body, retryable, ...(seconds > 0 ? { retry_after_ms: seconds * 1_000 } : {}) },
+    answer.status >= 500 ? "unavailable" : "internal",
+  );
+}

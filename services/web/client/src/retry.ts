@@ -1,0 +1,7 @@
+export const BASE_DELAY_MS = 1_000;
+export const MAX_DELAY_MS = 30_000;
+
+/** Wait before attempt 0, 1, 2 …, in milliseconds. Full jitter: clients of a lost pod come back spread out. */
+export function retryDelayMs(attempt: number, random: () => number = Math.random): number {
+  return random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** attempt);
+}

@@ -1,0 +1,159 @@
+import type {
+  ConversationBody,
+  MessageBody,
+  MessageStatus,
+  ServerEvents,
+  UserBody,
+} from "../contract.gen.js";
+
+export interface LoggedEvent {
+  seq: number;
+  event: "message:new" | "message:status" | "conversation:updated";
+  data: Record<string, unknown>;
+  created_at: string;
+}
+
+export interface FakeConversation {
+  body: ConversationBody;
+  messages: MessageBody[];
+  log: LoggedEvent[];
+  readInbound: Map<string, number>;
+}
+
+export type Publish = <E extends keyof ServerEvents>(
+  conversation: FakeConversation,
+  event: E,
+  data: ServerEvents[E],
+) => void;
+
+/** What the fake server stores: users, and conversations with their logs. */
+export class FakeWorld {
+  readonly users: UserBody[] = [];
+  readonly conversations = new Map<string, FakeConversation>();
+  epoch = "life-1";
+  private counter = 0;
+
+  constructor(
+    private readonly now: () => number,
+    private readonly publish: Publish,
+  ) {}
+
+  id(): string {
+    this.counter += 1;
+    return `00000000-0000-4000-8000-${this.counter.toString(16).padStart(12, "0")}`;
+  }
+
+  time(): string {
+    return new Date(this.now()).toISOString();
+  }
+
+  addUser(name: string, role: UserBody["role"] = "agent"): UserBody {
+    const email = `${name.toLowerCase()}@demo.pytake`;
+    const user = { id: this.id(), organization_id: "demo", role, name, email };
+    this.users.push(user);
+    return user;
+  }
+
+  addConversation(name: string, assignedTo: string | null = null): FakeConversation {
+    const time = this.time();
+    const body: ConversationBody = {
+      id: this.id(),
+      contact: { id: this.id(), name, phone: "+5511999990000" },
+      channel_id: null,
+      status: "open",
+      assigned_to: assignedTo,
+      unread_count: 0,
+      inbound_count: 0,
+      last_message: null,
+      last_seq: 0,
+      epoch: this.epoch,
+      window_expires_at: new Date(this.now() + 86_400_000).toISOString(),
+      created_at: time,
+      updated_at: time,
+    };
+    const conversation = { body, messages: [], log: [], readInbound: new Map() };
+    this.conversations.set(body.id, conversation);
+    return conversation;
+  }
+
+  /** The customer writes. */
+  receive(conversation: FakeConversation, text: string): MessageBody {
+    const message = this.message(conversation, { direction: "inbound", content: { text } });
+    conversation.body.inbound_count += 1;
+    return this.append(conversation, message);
+  }
+
+  /** A colleague, or this user from another device, writes. */
+  write(conversation: FakeConversation, more: Partial<MessageBody>): MessageBody {
+    return this.append(
+      conversation,
+      this.message(conversation, { direction: "outbound", ...more }),
+    );
+  }
+
+  report(conversation: FakeConversation, message: MessageBody, status: MessageStatus): void {
+    const stored = conversation.messages.find(({ id }) => id === message.id);
+    if (stored) stored.status = status;
+    this.log(conversation, "message:status", {
+      conversation_id: conversation.body.id,
+      message_id: message.id,
+      status,
+      timestamp: this.time(),
+    });
+  }
+
+  change(
+    conversation: FakeConversation,
+    change: Partial<Pick<ConversationBody, "assigned_to" | "status">>,
+  ): void {
+    Object.assign(conversation.body, change);
+    const { id, assigned_to, status } = conversation.body;
+    this.log(conversation, "conversation:updated", { conversation_id: id, assigned_to, status });
+  }
+
+  bodyFor(conversation: FakeConversation, userId: string): ConversationBody {
+    const read = conversation.readInbound.get(userId) ?? 0;
+    const { body } = conversation;
+    return { ...structuredClone(body), unread_count: body.inbound_count - read, epoch: this.epoch };
+  }
+
+  private append(conversation: FakeConversation, message: MessageBody): MessageBody {
+    conversation.messages.push(message);
+    conversation.body.last_message = message;
+    this.log(conversation, "message:new", { ...message });
+    return message;
+  }
+
+  private message(conversation: FakeConversation, more: Partial<MessageBody>): MessageBody {
+    const isInbound = more.direction === "inbound";
+    return {
+      id: this.id(),
+      conversation_id: conversation.body.id,
+      seq: conversation.body.last_seq + 1,
+      direction: "outbound",
+      sender_type: isInbound ? "contact" : "agent",
+      sender_id: null,
+      message_type: "text",
+      content: {},
+      status: isInbound ? "delivered" : "pending",
+      whatsapp_message_id: null,
+      client_message_id: null,
+      created_at: this.time(),
+      sent_at: null,
+      ...more,
+    };
+  }
+
+  private log(
+    conversation: FakeConversation,
+    event: LoggedEvent["event"],
+    data: Record<string, unknown>,
+  ): void {
+    const { body } = conversation;
+    body.last_seq += 1;
+    body.updated_at = this.time();
+    const numbered = { ...data, seq: body.last_seq };
+    conversation.log.push({ seq: body.last_seq, event, data: numbered, created_at: this.time() });
+    this.publish(conversation, event, numbered as never);
+  }
+}
