@@ -13,6 +13,7 @@ export {
 } from "./client.js";
 export { type Clock, systemClock } from "./clock.js";
 export type * from "./contract.gen.js";
+export { RETRYABLE } from "./contract.gen.js";
 export type { Conversation, ConversationPhase, ConversationSnapshot } from "./conversation.js";
 export { endsTheConnection, RealtimeError, UNREACHABLE } from "./errors.js";
 export {

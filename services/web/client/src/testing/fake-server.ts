@@ -1,8 +1,8 @@
-import type { ServerEvents } from "../contract.gen.js";
+import type { Clock } from "../clock.js";
 import type { OpenSocket, WireHandlers, WireOptions, WireSocket } from "../wire.js";
 import { FakeClock } from "./fake-clock.js";
 import { answer, type FakeAnswer, refuse } from "./fake-rest.js";
-import { type FakeConversation, FakeWorld } from "./fake-world.js";
+import { type FakeConversation, FakeWorld, type ServerEvents } from "./fake-world.js";
 
 type Acknowledge = (answer: unknown) => void;
 
@@ -18,7 +18,7 @@ export class FakeConnection implements WireSocket {
     readonly sid: string,
     readonly userId: string,
     readonly options: WireOptions,
-    private readonly server: FakeServer,
+    private readonly server: FakeServer<Clock>,
   ) {}
 
   listen(handlers: WireHandlers): void {
@@ -59,8 +59,8 @@ export class FakeConnection implements WireSocket {
  * Hand `openSocket`, `fetch` and `clock` to a `RealtimeClient`; make things happen with
  * `world`, and things go wrong with the members below.
  */
-export class FakeServer {
-  readonly clock: FakeClock;
+export class FakeServer<C extends Clock = FakeClock> {
+  readonly clock: C;
   readonly world: FakeWorld;
   readonly connections = new Set<FakeConnection>();
   /** Every event that clients sent, and every REST request, in order. */
@@ -83,10 +83,11 @@ export class FakeServer {
   validToken: (token: string) => boolean = () => true;
   private lastSid = 0;
 
-  constructor(clock = new FakeClock()) {
-    this.clock = clock;
+  constructor(clock?: C | undefined) {
+    // Left out, `C` is the fake clock: that is its default.
+    this.clock = clock ?? (new FakeClock() as Clock as C);
     this.world = new FakeWorld(
-      () => clock.now(),
+      () => this.clock.now(),
       (conversation, event, data) => this.publish(conversation, event, data),
     );
   }

@@ -2,9 +2,14 @@ import type {
   ConversationBody,
   MessageBody,
   MessageStatus,
-  ServerEvents,
+  ServerToClientEvents,
   UserBody,
 } from "../contract.gen.js";
+
+/** What the server sends, by the name of the event. */
+export type ServerEvents = {
+  [E in keyof ServerToClientEvents]: Parameters<ServerToClientEvents[E]>[0];
+};
 
 export interface LoggedEvent {
   seq: number;

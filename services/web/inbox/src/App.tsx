@@ -1,0 +1,70 @@
+import { RealtimeClient } from "@pytake/realtime";
+import { RealtimeProvider } from "@pytake/realtime/react";
+import { useCallback, useEffect, useMemo, useState } from "react";
+import { Frame } from "./frame/Frame";
+import { PeopleProvider } from "./people";
+import { Session } from "./session/session";
+import { SessionContext, type SignedInSession } from "./session/use-session";
+import { SignIn } from "./sign-in/SignIn";
+
+export function App() {
+  const [session, setSession] = useState(() => Session.restore());
+  const [hasEnded, setHasEnded] = useState(false);
+
+  const leave = useCallback((ended: boolean) => {
+    setHasEnded(ended);
+    setSession(undefined);
+  }, []);
+
+  if (!session) {
+    return (
+      <SignIn
+        hasEnded={hasEnded}
+        onSignedIn={(signedIn) => {
+          setHasEnded(false);
+          setSession(signedIn);
+        }}
+      />
+    );
+  }
+  return <SignedIn key={session.user.id} session={session} onLeave={leave} />;
+}
+
+function SignedIn(props: { session: Session; onLeave: (ended: boolean) => void }) {
+  const { session, onLeave } = props;
+  const [client, setClient] = useState<RealtimeClient>();
+
+  useEffect(() => {
+    const made = new RealtimeClient({
+      userId: session.user.id,
+      getToken: session.getToken,
+      debug: localStorage.getItem("pytake.debug") !== null,
+      client: { name: "inbox", version: "0.1.0" },
+    });
+    session.whenEnded(() => onLeave(true));
+    made.start();
+    setClient(made);
+    return () => made.stop();
+  }, [session, onLeave]);
+
+  const signOut = useCallback(async () => {
+    await session.signOut();
+    onLeave(false);
+  }, [session, onLeave]);
+  return client ? <Workspace client={client} user={session.user} signOut={signOut} /> : null;
+}
+
+/** The page of a signed-in user. */
+export function Workspace(props: SignedInSession & { client: RealtimeClient }) {
+  const { client, user, signOut } = props;
+  const session = useMemo(() => ({ user, signOut }), [user, signOut]);
+  return (
+    <SessionContext.Provider value={session}>
+      <RealtimeProvider client={client}>
+        <PeopleProvider>
+          <Frame />
+        </PeopleProvider>
+      </RealtimeProvider>
+    </SessionContext.Provider>
+  );
+}

@@ -1,0 +1,32 @@
+import { useCallback, useSyncExternalStore } from "react";
+
+const PREFIX = "pytake.draft.";
+const listeners = new Set<() => void>();
+
+/** The text that was begun in a conversation; survives a reload. */
+export function draftOf(conversationId: string): string {
+  return localStorage.getItem(PREFIX + conversationId) ?? "";
+}
+
+export function keepDraft(conversationId: string, text: string): void {
+  if (draftOf(conversationId) === text) return;
+  if (text) localStorage.setItem(PREFIX + conversationId, text);
+  else localStorage.removeItem(PREFIX + conversationId);
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  window.addEventListener("storage", listener);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("storage", listener);
+  };
+}
+
+export function useDraft(conversationId: string): string {
+  return useSyncExternalStore(
+    subscribe,
+    useCallback(() => draftOf(conversationId), [conversationId]),
+  );
+}

@@ -1,0 +1,59 @@
+import type { ConversationBody } from "@pytake/realtime";
+import { useConversation } from "@pytake/realtime/react";
+import { X } from "lucide-react";
+import { Avatar } from "../frame/Avatar";
+import { usePeople } from "../people";
+import { prefer } from "../preferences";
+import { useSpeech } from "../words";
+import { fullTime } from "../words/times";
+import { WindowLeft } from "./WindowLeft";
+import "./details.css";
+
+export function Details({ id }: { id: string; onOpen: (id: string) => void }) {
+  const { words } = useSpeech();
+  const { conversation } = useConversation(id);
+  return (
+    <aside className="details-pane" aria-label={words.details}>
+      <header className="details-head">
+        <h2>{words.details}</h2>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={words.hideDetails}
+          onClick={() => prefer({ showDetails: false })}
+        >
+          <X size={16} aria-hidden />
+        </button>
+      </header>
+      {conversation && <Facts conversation={conversation} />}
+    </aside>
+  );
+}
+
+function Facts({ conversation }: { conversation: ConversationBody }) {
+  const { words, locale } = useSpeech();
+  const people = usePeople();
+  const { contact, assigned_to, status, created_at } = conversation;
+  const assignee = assigned_to ? people.byId.get(assigned_to)?.name : undefined;
+  return (
+    <div className="details-body">
+      <div className="details-contact">
+        <Avatar name={contact.name || "?"} size="large" />
+        <strong dir="auto">{contact.name || words.noName}</strong>
+        <span>{contact.phone ?? words.hiddenPhone}</span>
+      </div>
+      <dl className="facts">
+        <dt>{words.assignee}</dt>
+        <dd>{assignee ?? (assigned_to ? words.unknownPerson : words.nobody)}</dd>
+        <dt>{words.status}</dt>
+        <dd>{status === "open" ? words.open : words.closed}</dd>
+        <dt>{words.window24}</dt>
+        <dd>
+          <WindowLeft conversation={conversation} />
+        </dd>
+        <dt>{words.startedAt}</dt>
+        <dd>{fullTime(created_at, locale)}</dd>
+      </dl>
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+import { problem, RealtimeError, type Tokens, UNREACHABLE, type UserBody } from "@pytake/realtime";
+
+const KEY = "pytake.session";
+const LOCK = "pytake:refresh";
+/** A token that ends sooner is renewed before it is used. */
+const EARLY_MS = 30_000;
+
+interface Stored {
+  refresh_token: string;
+  user: UserBody;
+}
+
+interface Access {
+  token: string;
+  endsAt: number;
+}
+
+/**
+ * Who is signed in. The access token lives in memory only; the refresh token in storage, so
+ * that a reload does not ask for the password. It is good for one use: tabs take turns.
+ */
+export class Session {
+  private access: Access | undefined;
+  private renewing: Promise<string> | undefined;
+  private onEnd: (() => void) | undefined;
+
+  private constructor(
+    readonly user: UserBody,
+    access?: Access,
+  ) {
+    this.access = access;
+  }
+
+  static async signIn(email: string, password: string): Promise<Session> {
+    const tokens = await call<Tokens>("/auth/login", { email, password });
+    keep(tokens);
+    return new Session(tokens.user, accessOf(tokens));
+  }
+
+  /** The session that an earlier page left, if there is one. */
+  static restore(): Session | undefined {
+    const stored = read();
+    return stored ? new Session(stored.user) : undefined;
+  }
+
+  /** Told when the session has ended and cannot be renewed. */
+  whenEnded(listener: () => void): void {
+    this.onEnd = listener;
+  }
+
+  getToken = async ({ fresh = false }: { fresh?: boolean } = {}): Promise<string> => {
+    const isGood = this.access && this.access.endsAt - Date.now() > EARLY_MS;
+    if (this.access && isGood && !fresh) return this.access.token;
+    this.renewing ??= this.renew().finally(() => {
+      this.renewing = undefined;
+    });
+    return this.renewing;
+  };
+
+  async signOut(): Promise<void> {
+    const stored = read();
+    localStorage.removeItem(KEY);
+    if (!stored) return;
+    const headers = { authorization: `Bearer ${this.access?.token ?? ""}` };
+    const body = { refresh_token: stored.refresh_token };
+    await call("/auth/logout", body, headers).catch(() => undefined);
+  }
+
+  private async renew(): Promise<string> {
+    return alone(async () => {
+      const stored = read();
+      if (!stored) throw this.end(new RealtimeError("invalid_token", "signed out"));
+      try {
+        const tokens = await call<Tokens>("/auth/refresh", { refresh_token: stored.refresh_token });
+        keep({ ...tokens, user: tokens.user ?? stored.user });
+        this.access = accessOf(tokens);
+        return tokens.access_token;
+      } catch (error) {
+        throw error instanceof RealtimeError && !error.retryable ? this.end(error) : error;
+      }
+    });
+  }
+
+  private end(error: RealtimeError): RealtimeError {
+    localStorage.removeItem(KEY);
+    this.onEnd?.();
+    return error;
+  }
+}
+
+function accessOf(tokens: Tokens): Access {
+  return { token: tokens.access_token, endsAt: Date.now() + tokens.expires_in * 1_000 };
+}
+
+function keep({ refresh_token, user }: Pick<Tokens, "refresh_token" | "user">): void {
+  localStorage.setItem(KEY, JSON.stringify({ refresh_token, user } satisfies Stored));
+}
+
+function read(): Stored | undefined {
+  try {
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? "null") as Stored | null;
+    return stored?.refresh_token && stored.user ? stored : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** One tab at a time; pages without Web Locks are not protected from each other. */
+function alone<T>(work: () => Promise<T>): Promise<T> {
+  return navigator.locks ? (navigator.locks.request(LOCK, work) as Promise<T>) : work();
+}
+
+async function call<T>(path: string, body: unknown, headers: HeadersInit = {}): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/api/v1${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+  } catch (error) {
+    throw new RealtimeError(UNREACHABLE, String(error), { retryable: true });
+  }
+  if (!answer.ok) throw await problem(answer);
+  return answer.status === 204 ? (undefined as T) : ((await answer.json()) as T);
+}

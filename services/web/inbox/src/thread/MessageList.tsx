@@ -1,0 +1,150 @@
+import type { OpenConversation } from "@pytake/realtime/react";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown } from "lucide-react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useSpeech } from "../words";
+import { dayName } from "../words/times";
+import { MessageRow } from "./MessageRow";
+import { OutgoingRow } from "./OutgoingRow";
+import { type TimelineItem, timelineOf } from "./timeline";
+
+const NEAR_END = 80;
+const NEAR_START = 600;
+
+export function MessageList({ open, searched }: { open: OpenConversation; searched: string }) {
+  const { words } = useSpeech();
+  const scroller = useRef<HTMLDivElement>(null);
+  const items = useMemo(
+    () => timelineOf(open.messages, open.outgoing, open.hasOlder),
+    [open.messages, open.outgoing, open.hasOlder],
+  );
+  const virtual = useVirtualizer({
+    count: items.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => estimateOf(items[index]),
+    getItemKey: (index) => items[index]?.key ?? index,
+    overscan: 12,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: NEAR_END,
+    paddingStart: 16,
+    paddingEnd: 8,
+  });
+  const { isAtEnd, unseen, day, onScroll, toEnd } = useEnd(open, items, virtual);
+
+  useStartAtEnd(open.phase === "ready", items.length, virtual);
+  return (
+    <section className="thread-scroll-frame" aria-label={words.history}>
+      {day && <DayLine day={day} isFloating />}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the history scrolls by keyboard */}
+      <div className="thread-scroll" ref={scroller} onScroll={onScroll} tabIndex={0} data-history>
+        {open.phase === "loading" && <ThreadSkeleton />}
+        <ol className="thread-items" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map(({ index, key, start }) => (
+            <li
+              key={key}
+              ref={virtual.measureElement}
+              data-index={index}
+              className="thread-item"
+              style={{ transform: `translateY(${start}px)` }}
+            >
+              <Item item={items[index]} open={open} searched={searched} />
+            </li>
+          ))}
+        </ol>
+      </div>
+      {!isAtEnd && (
+        <button type="button" className="to-end" onClick={toEnd} aria-label={words.toTheEnd}>
+          {unseen > 0 && <span>{words.newBelow(unseen)}</span>}
+          <ArrowDown size={16} aria-hidden />
+        </button>
+      )}
+    </section>
+  );
+}
+
+type Virtual = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
+
+function useStartAtEnd(isReady: boolean, count: number, virtual: Virtual) {
+  const hasStarted = useRef(false);
+  useEffect(() => {
+    if (hasStarted.current || !isReady || count === 0) return;
+    hasStarted.current = true;
+    virtual.scrollToEnd();
+  }, [isReady, count, virtual]);
+}
+
+/** Whether the end is on the screen, what came below it, and the day at the top. */
+function useEnd(open: OpenConversation, items: readonly TimelineItem[], virtual: Virtual) {
+  const [isAtEnd, setAtEnd] = useState(true);
+  const [day, setDay] = useState<string>();
+  const [seenSeq, setSeenSeq] = useState(0);
+  const { loadOlder, lastSeq } = open;
+  const onScroll = useCallback(() => {
+    const scroller = virtual.scrollElement;
+    if (!scroller) return;
+    const { scrollTop, scrollHeight, clientHeight } = scroller;
+    setAtEnd(scrollHeight - scrollTop - clientHeight < NEAR_END);
+    if (scrollTop < NEAR_START) loadOlder();
+    const first = virtual.getVirtualItemForOffset(scrollTop + 24);
+    const top = first ? items[first.index] : undefined;
+    setDay(scrollTop > 24 && top?.kind !== "day" ? top?.day : undefined);
+  }, [virtual, items, loadOlder]);
+  useEffect(() => {
+    if (isAtEnd) setSeenSeq(lastSeq);
+  }, [isAtEnd, lastSeq]);
+  const unseen = isAtEnd
+    ? 0
+    : open.messages.filter((m) => m.seq > seenSeq && m.direction === "inbound").length;
+  const toEnd = useCallback(() => virtual.scrollToEnd(), [virtual]);
+  return { isAtEnd, unseen, day, onScroll, toEnd };
+}
+
+function Item(props: { item: TimelineItem | undefined; open: OpenConversation; searched: string }) {
+  const { words } = useSpeech();
+  const { item, open, searched } = props;
+  if (!item) return null;
+  if (item.kind === "beginning") return <p className="thread-beginning">{words.beginning}</p>;
+  if (item.kind === "day") return <DayLine day={item.day} />;
+  if (item.kind === "outgoing") return <OutgoingRow item={item.item} isFirst={item.isFirst} />;
+  const { message, isFirst, isLast, reactions } = item;
+  return (
+    <MessageRow
+      message={message}
+      isFirst={isFirst}
+      isLast={isLast}
+      reactions={reactions}
+      open={open}
+      searched={searched}
+    />
+  );
+}
+
+function DayLine({ day, isFloating = false }: { day: string; isFloating?: boolean }) {
+  const { words, locale } = useSpeech();
+  const text = dayName(day, Date.now(), locale, words);
+  return (
+    <div className={`day-line ${isFloating ? "is-floating" : ""}`} aria-hidden={isFloating}>
+      <span>{text}</span>
+    </div>
+  );
+}
+
+function estimateOf(item: TimelineItem | undefined): number {
+  if (item?.kind !== "message") return 44;
+  const text = String(item.message.content.text ?? item.message.content.caption ?? "");
+  const lines = Math.ceil(text.length / 60) || 1;
+  const isTall = item.message.message_type === "image" || item.message.message_type === "video";
+  return 24 + lines * 20 + (item.isFirst ? 14 : 0) + (isTall ? 240 : 0);
+}
+
+function ThreadSkeleton() {
+  return (
+    <div className="thread-skeleton" aria-hidden>
+      <span className="skeleton own" />
+      <span className="skeleton customer" />
+      <span className="skeleton customer" />
+      <span className="skeleton own" />
+    </div>
+  );
+}

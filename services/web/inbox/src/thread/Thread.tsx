@@ -1,0 +1,87 @@
+import { type OpenConversation, useConversation, useTyping } from "@pytake/realtime/react";
+import { CircleAlert, UserRoundX } from "lucide-react";
+import { useEffect } from "react";
+import { Composer } from "../composer/Composer";
+import { usePeople } from "../people";
+import { refusalOf, useWords } from "../words";
+import type { Words } from "../words/pt";
+import { Announcer } from "./Announcer";
+import { MessageList } from "./MessageList";
+import { ThreadHead } from "./ThreadHead";
+import "./thread.css";
+
+export function Thread({ id, searched }: { id: string; searched: string }) {
+  const open = useConversation(id);
+  useReading(open);
+  if (open.phase === "gone") return <Gone />;
+  if (open.phase === "failed") return <Failed open={open} />;
+  return (
+    <>
+      <ThreadHead open={open} />
+      <MessageList open={open} searched={searched} />
+      <TypingLine id={id} />
+      {open.conversation && <Composer open={open} conversation={open.conversation} />}
+      <Announcer messages={open.messages} />
+    </>
+  );
+}
+
+/** What is on the screen of a page that is looked at has been read. */
+function useReading(open: OpenConversation) {
+  const { phase, lastSeq, markRead } = open;
+  useEffect(() => {
+    const read = () => {
+      if (phase === "ready" && document.visibilityState === "visible") markRead(lastSeq);
+    };
+    read();
+    document.addEventListener("visibilitychange", read);
+    return () => document.removeEventListener("visibilitychange", read);
+  }, [phase, lastSeq, markRead]);
+}
+
+export function typingText(names: readonly (string | undefined)[], words: Words): string {
+  if (names.length === 0) return "";
+  if (names.length > 1) return words.typingMany(names.length);
+  return names[0] ? words.typingOne(names[0]) : words.typingUnknown;
+}
+
+function TypingLine({ id }: { id: string }) {
+  const words = useWords();
+  const { users } = useTyping(id);
+  const { byId } = usePeople();
+  const names = users.map((user) => byId.get(user)?.name.split(" ")[0]);
+  return (
+    <div className="typing-line" role="status" data-typing>
+      {typingText(names, words)}
+    </div>
+  );
+}
+
+function Gone() {
+  const words = useWords();
+  return (
+    <div className="empty">
+      <UserRoundX size={32} aria-hidden />
+      <h2>{words.gone}</h2>
+      <p>{words.goneHint}</p>
+    </div>
+  );
+}
+
+function Failed({ open }: { open: OpenConversation }) {
+  const words = useWords();
+  const [what, next] = refusalOf(words, open.error?.code ?? "internal");
+  return (
+    <div className="empty" role="alert">
+      <CircleAlert size={32} aria-hidden />
+      <h2>{words.threadFailed}</h2>
+      <p>
+        {what} {next}
+      </p>
+      <button type="button" className="button" onClick={open.retry}>
+        {words.retry}
+      </button>
+      {open.error?.traceId && <p className="note-line">{words.traceId(open.error.traceId)}</p>}
+    </div>
+  );
+}
