@@ -232,3 +232,37 @@ def test_the_address_of_redis_follows_its_mode(redis: dict[str, Any], url: str) 
     environment = gateway["spec"]["template"]["spec"]["containers"][0]["env"]
     found = {item["name"]: item.get("value") for item in environment}
     assert found["PYTAKE_REDIS_URL"] == url
+
+
+def test_a_disabled_alert_is_left_out() -> None:
+    groups = yaml.safe_load((CHART / "files" / "rules.yaml").read_text())["groups"]
+    names = [rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule]
+
+    rules = {"enabled": True, "disabled": names[:1]}
+    (rule,) = of_kind(render(with_values(prometheusRule=rules)), "PrometheusRule")
+
+    left = [item.get("alert") for group in rule["spec"]["groups"] for item in group["rules"]]
+    assert set(names[:1]).isdisjoint(left)
+    assert set(names[1:]) <= set(left)
+
+
+def test_runbooks_and_dashboards_come_along() -> None:
+    rules = {"enabled": True, "runbookBaseUrl": "https://docs.example.com/runbooks/"}
+
+    objects = render(with_values(prometheusRule=rules, dashboards={"enabled": True}))
+
+    (rule,) = of_kind(objects, "PrometheusRule")
+    alerts = [
+        item for group in rule["spec"]["groups"] for item in group["rules"] if "alert" in item
+    ]
+    for alert in alerts:
+        address = f"https://docs.example.com/runbooks/{alert['alert']}.md"
+        assert alert["annotations"]["runbook_url"] == address
+    boards = [
+        item for item in of_kind(objects, "ConfigMap") if "-dashboard-" in item["metadata"]["name"]
+    ]
+    assert len(boards) == len(list((CHART / "files" / "dashboards").glob("*.json"))) >= 4
+    for board in boards:
+        assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+        (text,) = board["data"].values()
+        assert json.loads(text)["panels"]

@@ -25,7 +25,7 @@ def failure_code(data: bytes, *, max_bytes: int = 1000, compression: bool = Fals
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 70000])
 def test_a_message_of_any_length_is_read(size: int) -> None:
-    payload = random.Random(size).randbytes(size)  # noqa: S311
+    payload = random.Random(size).randbytes(size)
 
     assert read(masked(payload, BINARY), max_bytes=70000) == [(BINARY, payload)]
 
