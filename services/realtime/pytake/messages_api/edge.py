@@ -5,7 +5,7 @@ Plain ASGI, so that streaming stays streaming and an error in any layer below is
 
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ from pytake.domain.errors import ErrorCode, PytakeError
 from pytake.messages_api.answers import PREFIX
 from pytake.messages_api.errors import problem
 from pytake.observability.metrics import Metrics
-from pytake.observability.trace_context import current_trace_id
+from pytake.observability.trace_context import is_sampled, trace_id_of
 from pytake.observability.tracing import Tracing
 
 log = structlog.get_logger(__name__)
@@ -63,8 +63,12 @@ class Edge:
                 _add_headers(MutableHeaders(scope=message), is_secure=scope["scheme"] == "https")
             await send(message)
 
-        with self._tracing.request(f"{scope['method']} request", _header(scope, b"traceparent")):
-            trace_id = current_trace_id()
+        def outcome() -> tuple[str, Mapping[str, str | int]]:
+            name = f"{scope['method']} {_route_of(scope) or 'page'}"
+            return name, {"http.response.status_code": status}
+
+        incoming = _header(scope, b"traceparent")
+        with self._tracing.request(scope["method"], incoming, outcome=outcome) as traceparent:
             try:
                 await self._app(scope, receive, send_with_headers)
             except Exception:
@@ -74,16 +78,20 @@ class Edge:
                     raise
                 await problem(PytakeError(ErrorCode.INTERNAL))(scope, receive, send_with_headers)
             finally:
-                self._count(scope, status, time.perf_counter() - began, trace_id)
+                self._count(scope, status, time.perf_counter() - began, traceparent)
 
-    def _count(self, scope: Scope, status: int, seconds: float, trace_id: str) -> None:
+    def _count(self, scope: Scope, status: int, seconds: float, traceparent: str) -> None:
         route = _route_of(scope)
         if route is None:
             return
         method = scope["method"]
         of = self._metrics
         of.http_requests.inc(method, route, f"{status // 100}xx")
-        of.http_request_duration_seconds.cell(method, route).observe_traced(seconds, trace_id)
+        cell = of.http_request_duration_seconds.cell(method, route)
+        if is_sampled(traceparent):
+            cell.observe_traced(seconds, trace_id_of(traceparent))
+        else:
+            cell.observe(seconds)
         code = scope["state"].get("error_code")
         if code is not None:
             of.http_errors.inc(code)
