@@ -243,6 +243,7 @@ def _traffic(found: Dashboard) -> None:
             "How much crosses the network?",
             ("sum(rate(pytake_sent_bytes_total{scope}[range]))", "out"),
             ("sum(rate(pytake_received_bytes_total{scope}[range]))", "in"),
+            ("sum(rate(pytake_compression_saved_bytes_total{scope}[range]))", "saved"),
             unit="Bps",
             description="Payload of Socket.IO, without TLS and headers.",
         )
@@ -271,7 +272,7 @@ def _guards(found: Dashboard) -> None:
     found.with_panel(
         graph(
             "What is shed for slow clients?",
-            (rate("pytake_dropped_frames_total", by="event"), "{{event}}"),
+            ("sum(rate(pytake_dropped_frames_total{scope}[range]))", "typing and presence shed"),
             (
                 'sum(rate(pytake_connections_closed_total{scope,reason="slow_consumer"}[range]))',
                 "connections closed",

@@ -197,18 +197,18 @@ def _sockets(found: Dashboard) -> None:
         )
     )
     found.with_panel(
-        heat(
-            "How is it spread over connections?",
-            "sum by (le) (increase(pytake_send_queue_bytes_bucket{scope}[range]))",
-            unit="bytes",
-            description="Sampled per connection.",
+        graph(
+            "How many read too slowly?",
+            ("sum by (pod) (pytake_slow_connections{scope})", "{{pod}}"),
+            unit="short",
+            description="Connections that have not taken everything written to them.",
         )
     )
     found.with_panel(
         graph(
             "How far away are clients?",
-            (quantile(0.5, "pytake_ping_rtt_seconds", by="transport"), "p50 {{transport}}"),
-            (quantile(0.99, "pytake_ping_rtt_seconds", by="transport"), "p99 {{transport}}"),
+            (quantile(0.5, "pytake_ping_rtt_seconds"), "p50"),
+            (quantile(0.99, "pytake_ping_rtt_seconds"), "p99"),
             unit="s",
             description="Server ping to the client's pong.",
         )

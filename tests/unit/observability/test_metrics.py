@@ -114,6 +114,32 @@ def test_a_gauge_can_be_counted_from_the_things_themselves() -> None:
     assert samples(metrics)["websocket_connections[]"] == 2
 
 
+def test_what_somebody_else_counts_is_read_when_asked_for() -> None:
+    metrics = Metrics()
+    polled: dict[tuple[str, ...], float] = {("GET", "4xx"): 3, ("PUT", "4xx"): 2, ("X", "4xx"): 1}
+    metrics.polling_requests.read_from(lambda: polled)
+    buckets = [0] * (len(metrics.ping_rtt_seconds.description.buckets) + 1)
+    metrics.ping_rtt_seconds.read_from(lambda: (buckets, 0.5))
+    buckets[0] = 4
+
+    text = metrics.exposition()
+
+    assert 'pytake_polling_requests_total{method="GET",code_class="4xx"} 3' in text
+    assert 'pytake_polling_requests_total{method="other",code_class="4xx"} 3' in text
+    assert "pytake_ping_rtt_seconds_count 4" in text
+    assert "pytake_ping_rtt_seconds_sum 0.5" in text
+
+
+def test_a_route_that_is_not_declared_is_other() -> None:
+    metrics = Metrics()
+
+    metrics.http_requests.inc("GET", "/invented/{id}", "2xx")
+    metrics.http_requests.inc("POST", "/templates", "2xx")
+
+    assert metrics.http_requests.value("other", "other", "2xx") == 2
+    assert metrics.undeclared_labels.value() == 0
+
+
 def test_a_process_without_a_link_does_not_report_it_as_down() -> None:
     metrics = Metrics("api")
 

@@ -47,6 +47,19 @@ def test_steps_of_one_request_are_one_trace(
     assert _nanoseconds_of(spans["deliver"]) == 10_000_000
 
 
+def test_a_request_is_named_by_its_route_once_that_is_known(
+    tracing: Tracing, exporter: InMemorySpanExporter
+) -> None:
+    with tracing.request(
+        "POST", outcome=lambda: ("POST /messages", {"http.response.status_code": 201})
+    ):
+        pass
+
+    (span,) = exporter.get_finished_spans()
+    assert span.name == "POST /messages"
+    assert dict(span.attributes or {}) == {"http.response.status_code": 201}
+
+
 def test_the_callers_trace_is_continued(tracing: Tracing, exporter: InMemorySpanExporter) -> None:
     with tracing.request("POST /messages", INCOMING) as request:
         assert trace_id_of(request) == trace_id_of(INCOMING)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 Kind = Literal["counter", "gauge", "histogram"]
 LabelValues = tuple[str, ...]
@@ -144,9 +144,14 @@ class Instrument(Generic[CellType]):
                 value if value in allowed or OTHER not in allowed else OTHER
                 for value, allowed in zip(values, sets, strict=True)
             )
-            found = self._cells.get(known)
-            if found is not None:
-                return found
+            nothing_known = tuple(
+                OTHER if OTHER in allowed else value
+                for value, allowed in zip(values, sets, strict=True)
+            )
+            for candidate in (known, nothing_known):
+                found = self._cells.get(candidate)
+                if found is not None:
+                    return found
         self._on_unknown(self.description.name)
         return self._new_cell()
 
@@ -201,24 +206,17 @@ class _Single(Instrument[Cell]):
                 yield f"{series} {_number(cell.value)}"
 
 
-class Counter(_Single):
-    """Only goes up."""
-
-
-class Gauge(_Single):
-    """Goes up and down, or is read when somebody asks."""
+class _Read(_Single):
+    """Figures that may be read from somewhere when somebody asks."""
 
     _source: Callable[[], Mapping[LabelValues, float]] | None = None
 
-    def set(self, value: float, *values: str) -> None:
-        self.cell(*values).value = value
-
-    def dec(self, *values: str, amount: float = 1) -> None:
-        self.cell(*values).value -= amount
-
     def read_from(self, source: Callable[[], Mapping[LabelValues, float] | float]) -> None:
-        """Take the figures from `source` at each scrape: a gauge counted from the things
-        themselves cannot drift, one counted up and down in handlers does."""
+        """Take the figures from `source` at each scrape.
+
+        A gauge counted from the things themselves cannot drift, one counted up and down in
+        handlers does. A counter that somebody else keeps need not be kept twice.
+        """
 
         def figures() -> Mapping[LabelValues, float]:
             found = source()
@@ -234,7 +232,7 @@ class Gauge(_Single):
         for cell in self._cells.values():
             cell.value = 0
         for values, figure in figures.items():
-            self.cell(*values).value = figure
+            self.cell(*values).value += figure
 
     def value(self, *values: str) -> float:
         self.refresh()
@@ -249,10 +247,24 @@ class Gauge(_Single):
         return super().lines(with_exemplars=with_exemplars)
 
 
+class Counter(_Read):
+    """Only goes up."""
+
+
+class Gauge(_Read):
+    """Goes up and down."""
+
+    def set(self, value: float, *values: str) -> None:
+        self.cell(*values).value = value
+
+    def dec(self, *values: str, amount: float = 1) -> None:
+        self.cell(*values).value -= amount
+
+
 class Histogram(Instrument[HistogramCell]):
     """How observations are spread over buckets."""
 
-    LE: ClassVar[str] = "le"
+    _source: Callable[[], tuple[Sequence[int], float]] | None = None
 
     def __init__(self, description: Description, on_unknown: Callable[[str], None]) -> None:
         bounds = [*(_number(bound) for bound in description.buckets), "+Inf"]
@@ -266,11 +278,23 @@ class Histogram(Instrument[HistogramCell]):
         """Record `count` observations of `value` under the label values."""
         self.cell(*values).observe(value, count)
 
+    def read_from(self, source: Callable[[], tuple[Sequence[int], float]]) -> None:
+        """Take counts per bucket and sum from who keeps them; for one without labels."""
+        self._source = source
+
+    def refresh(self) -> None:
+        if self._source is not None:
+            counts, total = self._source()
+            self._cells[()].counts[:] = counts
+            self._cells[()].sum = total
+
     @property
     def was_touched(self) -> bool:
+        self.refresh()
         return any(any(cell.counts) for cell in self._cells.values())
 
     def lines(self, *, with_exemplars: bool) -> Iterator[str]:
+        self.refresh()
         name = self.description.name
         for values, cell in self._cells.items():
             labels = self._prefixes[values]

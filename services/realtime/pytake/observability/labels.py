@@ -82,7 +82,6 @@ SERVER_EVENTS = (
     "pong",
     "other",
 )
-EPHEMERAL_EVENTS = ("user_typing", "presence:update", "other")
 ROLES = ("admin", "agent", "bot")
 TRANSPORTS = ("websocket", "polling")
 YES_NO = ("yes", "no")
@@ -92,7 +91,7 @@ STAGES = ("publish", "broker", "write", "receipt")
 
 STOPPED_AT = ("published", "received", "written")
 LINKS = ("publish", "subscribe")
-CODE_CLASSES = ("2xx", "4xx", "5xx")
+CODE_CLASSES = ("2xx", "3xx", "4xx", "5xx")
 OUTCOMES = ("ok", "refused", "error")
 STATUSES = ("pending", "sent", "delivered", "read", "failed")
 STORE_OPERATIONS = ("write", "read", "access", "heads", "replay", "outbox", "inbox", "other")

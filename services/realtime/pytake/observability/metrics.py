@@ -8,13 +8,12 @@ dashboards and the alerts may use, and a test compares all four.
 import platform
 
 from pytake.observability import labels as of
-from pytake.observability.registry import Component, Registry, Section
+from pytake.observability.registry import SECONDS, Component, Registry, Section
 
 FEW_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 HTTP_SECONDS = (0.01, 0.05, 0.1, 0.25, 1.0, 5.0)
 AGES = (1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 SIZES = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
-BYTES = (0.0, 1024.0, 16384.0, 65536.0, 131072.0, 262144.0, 1048576.0)
 
 SLO_SECONDS = 0.1
 SLO_TARGET = 0.99
@@ -167,8 +166,7 @@ class Metrics(Registry):
         self.ping_rtt_seconds = on.histogram(
             "ping_rtt_seconds",
             "Server ping to the client's pong.",
-            transport=of.TRANSPORTS,
-            buckets=FEW_SECONDS,
+            buckets=SECONDS[2:],
         )
 
     def _declare_events(self, on: Section) -> None:
@@ -271,23 +269,20 @@ class Metrics(Registry):
             "received_bytes_total", "Payload from clients.", transport=of.TRANSPORTS
         )
         self.sent_bytes = on.counter(
-            "sent_bytes_total",
-            "Payload to clients.",
-            transport=of.TRANSPORTS,
-            compressed=of.YES_NO,
+            "sent_bytes_total", "Payload to clients, compressed.", transport=of.TRANSPORTS
+        )
+        self.compression_saved_bytes = on.counter(
+            "compression_saved_bytes_total", "What compression took off the payload to clients."
         )
         self.send_buffer_bytes = on.gauge("send_buffer_bytes", "Bytes that wait for clients.")
         self.send_buffer_limit_bytes = on.gauge(
             "send_buffer_limit_bytes", "What may wait on this pod before connections are closed."
         )
-        self.send_queue_bytes = on.histogram(
-            "send_queue_bytes", "Bytes that wait for one connection, sampled.", buckets=BYTES
+        self.slow_connections = on.gauge(
+            "slow_connections", "Connections that have not taken everything written to them."
         )
         self.dropped_frames = on.counter(
-            "dropped_frames_total",
-            "Events without `seq` that were shed.",
-            event=of.EPHEMERAL_EVENTS,
-            reason=("connection_buffer", "pod_buffer"),
+            "dropped_frames_total", "Events without `seq` shed for readers that are too slow."
         )
 
     def _declare_broker(self, on: Section, gateway: Section) -> None:

@@ -15,7 +15,7 @@ events share it; there is never a span per client.
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -119,12 +119,21 @@ class Tracing:
 
     @contextmanager
     def request(
-        self, name: str, incoming: str | None = None, *, attributes: Attributes | None = None
+        self,
+        name: str,
+        incoming: str | None = None,
+        *,
+        attributes: Attributes | None = None,
+        outcome: Callable[[], tuple[str, Attributes]] | None = None,
     ) -> Iterator[str]:
         """Begin at the edge: continue the caller's trace or start one, and decide on sampling.
 
         The caller's own flag is not obeyed: it comes from outside, and would let anybody
         have everything recorded. Yields the context to pass on.
+
+        Args:
+            outcome: Asked at the end of a sampled request for its name and attributes: the
+                route is known only after the router has run.
         """
         parent = accepted_traceparent(incoming)
         if self._tracer is None or self._dice.random() >= self._ratio:
@@ -134,8 +143,15 @@ class Tracing:
             return
         context = _context_of(parent) if parent else Context()
         span = self._tracer.start_span(name, context, SpanKind.SERVER)
-        with self._running(span, attributes) as traceparent:
-            yield traceparent
+        try:
+            with self._running(span, attributes, ends=False) as traceparent:
+                yield traceparent
+        finally:
+            if outcome is not None:
+                final_name, found = outcome()
+                span.update_name(final_name)
+                _set_attributes(span, found)
+            span.end()
 
     @contextmanager
     def span(
@@ -184,7 +200,9 @@ class Tracing:
         return _traceparent_of(span)
 
     @contextmanager
-    def _running(self, span: Span, attributes: Attributes | None) -> Iterator[str]:
+    def _running(
+        self, span: Span, attributes: Attributes | None, *, ends: bool = True
+    ) -> Iterator[str]:
         _set_attributes(span, attributes)
         traceparent = _traceparent_of(span)
         try:
@@ -195,7 +213,8 @@ class Tracing:
             span.set_status(Status(StatusCode.ERROR, type(error).__name__))
             raise
         finally:
-            span.end()
+            if ends:
+                span.end()
 
     def close(self) -> None:
         """Send what is left, within the exporter's own deadline. Blocks: call it in a thread."""
