@@ -91,8 +91,9 @@ contract: $(BIN)/.tests ## Write AsyncAPI, JSON Schema, TypeScript types and doc
 	@$(BIN)/python -m pytake.contract.generate
 
 .PHONY: dashboards
-dashboards: $(BIN)/.tests ## Write the dashboards, the alert rules and docs/metrics.md from code.
+dashboards: $(BIN)/.tests .tools/helm/.installed ## Write dashboards, alert rules, docs/metrics.md, and the chart's and overlays' copies.
 	@$(BIN)/python -m grafana.generate
+	@$(BIN)/python k8s/generate.py
 
 .PHONY: contract-current
 contract-current: $(BIN)/.tests

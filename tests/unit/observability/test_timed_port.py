@@ -21,7 +21,9 @@ class Shelf:
 
 
 async def test_named_methods_are_observed_and_errors_passed_on() -> None:
-    metrics, failed, fine = Metrics(), [], []
+    metrics = Metrics()
+    failed: list[str] = []
+    fine: list[int] = []
     cell = metrics.store_duration_seconds.cell("read")
     shelf = timed(
         Shelf(), {"fetch": cell}, on_error=failed.append, on_success=lambda: fine.append(1)
