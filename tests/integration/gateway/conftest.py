@@ -13,6 +13,7 @@ import pytest
 from integration.gateway.clients import Client
 from integration.gateway.pods import Cluster, Pod
 from pytake.broker.memory import MemoryBroker
+from pytake.gateway.pod import Options
 from pytake.store import Store, migrate, open_store
 
 
@@ -42,9 +43,10 @@ async def cluster(store: Store) -> AsyncIterator[Cluster]:
         await made.stop()
 
 
-@pytest.fixture
-async def pod(cluster: Cluster) -> Pod:
-    return await cluster.pod()
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+async def pod(cluster: Cluster, request: pytest.FixtureRequest) -> Pod:
+    """One pod, on each of the two kinds of sockets."""
+    return await cluster.pod(Options(direct=request.param))
 
 
 Connect = Callable[..., Awaitable[Client]]

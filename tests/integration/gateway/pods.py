@@ -116,15 +116,15 @@ class Cluster:
         gateway = build(options or Options(), made, pod_id=pod_id)
         self.rights.listen(gateway.on_rights_change)
         await gateway.start()
+        app, serving_options = gateway.asgi()
         config = uvicorn.Config(
-            gateway.asgi(),
+            app,
             host="127.0.0.1",
             port=0,
             log_config=None,
             lifespan="off",
-            ws="websockets-sansio",
-            ws_max_size=16 * gateway.options.max_event_bytes,
             timeout_graceful_shutdown=1,
+            **serving_options,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())

@@ -16,6 +16,10 @@ RETRY_SECONDS = 1.0
 FAILED_HANDSHAKES = 30
 FAILED_SECONDS = 60.0
 MAX_ADDRESSES = 50_000
+AFFINITY_COOKIE = "pt_affinity"
+"""The proxy's cookie: k8s/nginx and the chart's ingress name it alike."""
+
+Refused = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,20 @@ class Admission:
         self._max_connections = max_connections
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
         self.is_draining = False
+
+    def refuse(self, connections: int) -> Refused | None:
+        """Return the HTTP answer to a new handshake that is not taken, or None."""
+        refusal = self.refusal(connections)
+        if refusal is None:
+            return None
+        headers = [
+            (b"retry-after", str(refusal.retry_after_seconds).encode()),
+            (b"content-type", b"text/plain; charset=utf-8"),
+        ]
+        if refusal.code is ErrorCode.DRAINING:
+            # The proxy must not send this client here again.
+            headers.append((b"set-cookie", f"{AFFINITY_COOKIE}=; Path=/socket.io/; Max-Age=0".encode()))
+        return 503, headers, refusal.code.value.encode()
 
     def refusal(self, connections: int) -> Refusal | None:
         """Return why a new handshake is refused, or None and count it."""

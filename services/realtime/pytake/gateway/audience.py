@@ -10,10 +10,11 @@ from pytake.domain.errors import ErrorCode, Refused
 from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import STATUS_BATCH, Connection, Membership
-from pytake.gateway.emitter import Emitter, Frame, json_bytes
+from pytake.gateway.emitter import Emitter, Outlet, json_bytes, prepare
 from pytake.gateway.rooms import Room
 from pytake.gateway.sequencer import NEVER_CHECKED, Versions
 from pytake.gateway.status_batch import StatusRun, is_status
+from pytake.transport import PreparedPacket
 
 Observer = Callable[[ConversationEvent, int, str], None]
 
@@ -66,6 +67,7 @@ class Audience:
         # A joiner that was replayed these statuses must not get them again in a batch.
         self.flush_statuses(room)
         room.members[connection.sid] = connection
+        room.outlets = None
         return True
 
     async def enter(self, connection: Connection, room: Room) -> None:
@@ -76,6 +78,7 @@ class Audience:
         """Stop sending anything of the room to the connection."""
         self._emitter.leave_room(connection.sid, conversation_room(room.conversation_id))
         room.members.pop(connection.sid, None)
+        room.outlets = None
         if not room.members:
             self.flush_statuses(room)
 
@@ -100,25 +103,25 @@ class Audience:
 
     def send(self, connection: Connection, event: str, data: Mapping[str, object]) -> None:
         """Write one event to one connection."""
-        self._emitter.send(connection.sid, self._emitter.frame(event, json_bytes(data)))
+        self._emitter.send(connection.sid, prepare(event, json_bytes(data)))
 
     def deliver(self, room: Room, events: list[ConversationEvent]) -> None:
         """Write events to the members, in order; statuses wait for those who batch them."""
         for event in events:
-            frame = self._emitter.frame(event.name, event.data)
+            packet = prepare(event.name, event.data)
             if is_status(event) and self._coalesce_seconds > 0:
-                reached = self._deliver_status(room, event, frame)
+                reached = self._deliver_status(room, event, packet)
             else:
                 self.flush_statuses(room)
-                reached = self._emitter.send_many(room.members, frame)
+                reached = self._emitter.fan_out(room.outlets_of_members(), packet)
             self._observe(event, reached, "live")
             if event.name == DurableEvent.MESSAGE_NEW:
                 self._on_message(room, event)
 
-    def _deliver_status(self, room: Room, event: ConversationEvent, frame: Frame) -> int:
-        plain = [sid for sid, member in room.members.items() if not _batches(member)]
-        reached = self._emitter.send_many(plain, frame)
-        if len(plain) == len(room.members):
+    def _deliver_status(self, room: Room, event: ConversationEvent, packet: PreparedPacket) -> int:
+        plain, batching = _by_feature(room)
+        reached = self._emitter.fan_out(plain, packet)
+        if not batching:
             return reached
         run = self._runs.setdefault(room.conversation_id, StatusRun())
         if run.add(event):
@@ -137,13 +140,12 @@ class Audience:
         if run is None or (event := run.take()) is None:
             return
         name, data = event
-        batching = [sid for sid, member in room.members.items() if _batches(member)]
-        self._emitter.send_many(batching, self._emitter.frame(name, data))
+        self._emitter.fan_out(_by_feature(room)[1], prepare(name, data))
 
     def replay(self, connection: Connection, events: list[ConversationEvent]) -> None:
         """Write missed events to one joiner, each with its own `seq`."""
         for event in events:
-            self._emitter.send(connection.sid, self._emitter.frame(event.name, event.data))
+            self._emitter.send(connection.sid, prepare(event.name, event.data))
             self._observe(event, 1, "replay")
 
     async def drained(self, connection: Connection) -> None:
@@ -161,5 +163,11 @@ class Audience:
         self._timers.clear()
 
 
-def _batches(connection: Connection) -> bool:
-    return STATUS_BATCH in connection.features
+def _by_feature(room: Room) -> tuple[list[Outlet], list[Outlet]]:
+    """Return the members that get every status, and those that take batches."""
+    plain: list[Outlet] = []
+    batching: list[Outlet] = []
+    for member in room.members.values():
+        if member.outlet is not None:
+            (batching if STATUS_BATCH in member.features else plain).append(member.outlet)
+    return plain, batching

@@ -11,8 +11,7 @@ from typing import Any
 
 import structlog
 
-from pytake.gateway.emitter import json_bytes
-from pytake.gateway.stock import NAMESPACE, StockEmitter
+from pytake.gateway.emitter import NAMESPACE, Emitter, json_bytes, prepare
 from pytake.gateway.tasks import Tasks
 
 log = structlog.get_logger()
@@ -30,9 +29,8 @@ class ClusterRooms:
         server: Its manager knows the local rooms and the channel to other pods.
     """
 
-    emitter: StockEmitter
-
-    def __init__(self, server: Any, tasks: Tasks) -> None:
+    def __init__(self, server: Any, emitter: Emitter, tasks: Tasks) -> None:
+        self._emitter = emitter
         self._manager = server.manager
         self._publish: Any = getattr(server.manager, "_publish", None)
         self._tasks = tasks
@@ -49,7 +47,8 @@ class ClusterRooms:
         skip_sid: str | None = None,
     ) -> None:
         """Send to everybody who is in at least one of the rooms, once."""
-        self._send_here(rooms, event, data, skip_sid)
+        packet = prepare(event, json_bytes(data))
+        await self._emitter.to_rooms_here(rooms, packet, skip_sid=skip_sid)
         if self._publish is None:
             return
         if len(self._waiting) == MAX_WAITING:
@@ -62,16 +61,6 @@ class ClusterRooms:
     async def emit(self, rooms: list[str], event: str, data: Mapping[str, Any]) -> None:
         """Send to rooms of the whole cluster, best effort."""
         await self(list(rooms), event, data)
-
-    def _send_here(
-        self, rooms: list[str], event: str, data: Mapping[str, Any], skip_sid: str | None
-    ) -> None:
-        known = self._manager.rooms.get(NAMESPACE, {})
-        sids = {sid: None for room in rooms if room in known for sid in known[room]}
-        sids.pop(skip_sid, None)
-        if sids:
-            frame = self.emitter.frame(event, json_bytes(data), sheddable=True)
-            self.emitter.send_many(sids, frame)
 
     def _message(
         self, rooms: list[str], event: str, data: Mapping[str, Any], skip_sid: str | None

@@ -2,20 +2,16 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from pytake.domain.ids import ConversationId
 from pytake.domain.principal import Principal
+from pytake.gateway.emitter import Outlet
 from pytake.gateway.rooms import Room
 from pytake.gateway.sequencer import Versions
 
 STATUS_BATCH = "status_batch"
 RECEIPTS = "receipts"
 KNOWN_FEATURES = frozenset({STATUS_BATCH, RECEIPTS})
-
-Acknowledge = Callable[[dict[str, Any]], None]
-Handling = Callable[[], Awaitable[None]]
 
 
 class Membership:
@@ -48,14 +44,13 @@ class Connection:
         "is_open",
         "joined",
         "opened_at",
-        "pending",
+        "outlet",
         "previous_sid",
         "principal",
         "refusals",
         "sid",
         "timers",
         "told_at",
-        "working",
     )
 
     def __init__(
@@ -66,12 +61,11 @@ class Connection:
         self.features = features
         self.opened_at = opened_at
         self.address = ""
+        self.outlet: Outlet | None = None
         self.previous_sid: str | None = None
         self.is_open = True
         self.closing_code: str | None = None
         self.joined: dict[ConversationId, Membership] = {}
-        self.pending: deque[Handling] = deque()
-        self.working = False
         self.refusals: deque[float] = deque()
         self.told_at: dict[str, float] = {}
         self.timers: dict[str, asyncio.TimerHandle] = {}

@@ -1,78 +1,28 @@
 """Writes to the connections of this pod: at once, in order, without a task each.
 
-The only module beside `server` that knows Socket.IO from inside. What is written is put
-straight into the connection's own queue, so that two events for one connection can never
-change places, and so that a check and the write that depends on it are one turn of the
-loop. Frames are encoded once and shared by all who get them.
+The only module beside `server` that knows Socket.IO from inside. What is written goes
+through one path per connection, so that two events for one can never change places, and
+synchronously, so that a check and the write that depends on it are one turn of the loop.
+Packets are encoded and framed once and shared by all who get them.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-Frame = Any
-"""An encoded packet; what it is, only the emitter that made it knows."""
+from pytake.transport import AsyncManager, AsyncServer, PreparedPacket
+from pytake.transport.peer import Peer
+
+NAMESPACE = "/"
+
+Outlet = Peer
+"""What carries one connection."""
 
 
-class RoomSender(Protocol):
-    """Sends to rooms of the whole cluster; who is in several gets it once."""
-
-    async def __call__(
-        self, rooms: list[str], event: str, data: Mapping[str, Any], *, skip_sid: str | None
-    ) -> None: ...
-
-
-class Emitter(Protocol):
-    """What handlers need to talk to connections."""
-
-    def frame(self, event: str, data: bytes, *, sheddable: bool = False) -> Frame:
-        """Encode an event whose data is JSON already. A sheddable one is dropped when a
-        connection reads too slowly; any other one that does not fit closes it."""
-        ...
-
-    def send(self, sid: str, frame: Frame) -> None:
-        """Write to one connection; nothing happens if it is gone."""
-        ...
-
-    def send_many(self, sids: Iterable[str], frame: Frame) -> int:
-        """Write to many connections; return how many were still there."""
-        ...
-
-    async def to_rooms(
-        self,
-        rooms: list[str],
-        event: str,
-        data: Mapping[str, Any],
-        *,
-        skip_sid: str | None = None,
-    ) -> None:
-        """Send to rooms of the whole cluster, best effort and sheddable."""
-        ...
-
-    async def enter_room(self, sid: str, room: str) -> None:
-        """Put a connection into a Socket.IO room, for events without `seq`."""
-        ...
-
-    def leave_room(self, sid: str, room: str) -> None:
-        """Take a connection out of a Socket.IO room, at once."""
-        ...
-
-    async def drained(self, sid: str) -> None:
-        """Wait until the connection has taken most of what was written to it."""
-        ...
-
-    def forget(self, sid: str) -> None:
-        """Drop what waits for a connection that does not read."""
-        ...
-
-    async def disconnect(self, sid: str) -> None:
-        """End with a Socket.IO DISCONNECT: stock clients stay away."""
-        ...
-
-    async def close_transport(self, sid: str) -> None:
-        """Close the Engine.IO transport: stock clients come back."""
-        ...
+def prepare(event: str, data: bytes) -> PreparedPacket:
+    """Encode an event whose data is JSON already: it is spliced, never parsed."""
+    return PreparedPacket(b'42["%b",%b]' % (event.encode(), data))
 
 
 def json_bytes(data: Mapping[str, Any]) -> bytes:
@@ -80,6 +30,58 @@ def json_bytes(data: Mapping[str, Any]) -> bytes:
     return orjson.dumps(data)
 
 
-def event_text(event: str, data: bytes) -> str:
-    """Return the Socket.IO packet of an event in the default namespace, data spliced in."""
-    return f'2["{event}",{data.decode()}]'
+class Emitter:
+    """What handlers need to talk to connections.
+
+    Args:
+        server: The Socket.IO server.
+    """
+
+    def __init__(self, server: AsyncServer) -> None:
+        self._server = server
+        self._manager: AsyncManager = server.manager
+
+    def outlet(self, sid: str) -> Outlet | None:
+        """Return what carries a connection, or None if it is gone."""
+        return self._manager.peer(sid)
+
+    def send(self, sid: str, packet: PreparedPacket) -> None:
+        """Write to one connection; nothing happens if it is gone."""
+        self._manager.send_to(sid, packet)
+
+    def fan_out(
+        self, outlets: Iterable[Outlet], packet: PreparedPacket, *, ephemeral: bool = False
+    ) -> int:
+        """Write to many connections; return how many took it.
+
+        An ephemeral packet is dropped for a connection that reads too slowly; any other
+        one that does not fit closes it as `slow_consumer`.
+        """
+        return self._manager.send_to_all(outlets, packet, ephemeral=ephemeral)
+
+    async def to_rooms_here(
+        self, rooms: list[str], packet: PreparedPacket, *, skip_sid: str | None = None
+    ) -> int:
+        """Write to the members of Socket.IO rooms on this pod; sheddable."""
+        return await self._manager.emit_local(packet, room=rooms, skip_sid=skip_sid, ephemeral=True)
+
+    async def enter_room(self, sid: str, room: str) -> None:
+        """Put a connection into a Socket.IO room, for events without `seq`."""
+        if self._manager.is_connected(sid, NAMESPACE):
+            await self._server.enter_room(sid, room)
+
+    def leave_room(self, sid: str, room: str) -> None:
+        """Take a connection out of a Socket.IO room, at once."""
+        self._manager.basic_leave_room(sid, NAMESPACE, room)
+
+    async def drained(self, sid: str) -> None:
+        """Wait until the connection has taken what was written to it, or is gone."""
+        await self._manager.drained(sid)
+
+    async def disconnect(self, sid: str) -> None:
+        """End with a Socket.IO DISCONNECT: stock clients stay away."""
+        await self._server.disconnect(sid, ignore_queue=True)
+
+    async def close_transport(self, sid: str, reason: str) -> None:
+        """Close the Engine.IO transport: stock clients come back."""
+        await self._server.close_transport(sid, reason)

@@ -36,30 +36,26 @@ class Guard:
 
     Args:
         rates: The users' budgets in the whole cluster.
-        max_event_bytes: What one event may have as JSON.
     """
 
-    def __init__(self, rates: EventRates, max_event_bytes: int) -> None:
+    def __init__(self, rates: EventRates) -> None:
         self._rates = rates
-        self._max_event_bytes = max_event_bytes
         self._light: dict[str, deque[float]] = {}
         self._free_joins: dict[str, int] = {}
 
     async def check(
-        self, connection: Connection, event: Any, arguments: list[Any], size: int
+        self, connection: Connection, event: str, arguments: list[Any]
     ) -> ClientPayload:
         """Return the parsed payload of an event that may be handled.
 
         Raises:
             TooMuch: `rate_limited`, with the time to wait.
-            Refused: `unknown_event`, `payload_too_large` or `invalid_payload`.
+            Refused: `unknown_event` or `invalid_payload`.
         """
-        model = CLIENT_EVENTS.get(event) if isinstance(event, str) else None
+        model = CLIENT_EVENTS.get(event)
         await self._charge(connection, event if model is not None else None)
         if model is None:
             raise Refused(ErrorCode.UNKNOWN_EVENT)
-        if size > self._max_event_bytes:
-            raise Refused(ErrorCode.PAYLOAD_TOO_LARGE)
         return parse(model, arguments)
 
     async def _charge(self, connection: Connection, event: str | None) -> None:

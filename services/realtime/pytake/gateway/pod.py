@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import socketio
 import structlog
 
 from pytake.application.access_ports import RightsView, TokenVerifier
@@ -35,8 +34,8 @@ from pytake.gateway.batching import Questions
 from pytake.gateway.cluster_rooms import ClusterRooms
 from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import Conversations
-from pytake.gateway.door import Door
 from pytake.gateway.drain import Drain
+from pytake.gateway.emitter import Emitter
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers, MarkRead
 from pytake.gateway.handshake import Handshake
@@ -45,14 +44,14 @@ from pytake.gateway.lifetime import Lifetime
 from pytake.gateway.observe import Deliveries
 from pytake.gateway.registry import Registry
 from pytake.gateway.rooms import Room, Rooms
-from pytake.gateway.server import make_server
+from pytake.gateway.server import Acknowledge, GatewayServer
 from pytake.gateway.session import Sessions
-from pytake.gateway.stock import StockEmitter
 from pytake.gateway.tasks import Tasks
 from pytake.gateway.typing_notices import TypingNotices
 from pytake.gateway.upkeep import Upkeep
 from pytake.gateway.viewers import Viewers
 from pytake.observability.metrics import Metrics
+from pytake.transport import AsyncManager, uvicorn_config
 
 log = structlog.get_logger()
 
@@ -82,6 +81,7 @@ class Options:
     cors_allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     socketio_path: str = "socket.io"
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,14 @@ class Ports:
     rates: EventRates
     signals: PodSignals
     viewers: ViewerBoard
-    manager: Any = field(default_factory=socketio.AsyncManager)
+    manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
 
 
 class Gateway:
     """One pod. `start` before it serves, `drain` when it shall end, `stop` at last."""
+
+    registry: Registry
 
     def __init__(self, options: Options, ports: Ports, pod_id: str | None = None) -> None:
         self.pod_id = pod_id or new_pod_id()
@@ -122,28 +124,32 @@ class Gateway:
         self._build_lifecycle(options, ports)
 
     def _build_sockets(self, options: Options, ports: Ports) -> None:
-        self.server = make_server(
-            socketio.AsyncServer,
+        self.admission = Admission(options.handshake_rate, options.max_connections)
+        self.server = GatewayServer(
             self,
+            direct=options.direct,
             pod_id=self.pod_id,
-            send_buffer_bytes=options.send_buffer_bytes,
-            send_buffer_total_bytes=options.send_buffer_total_bytes,
             client_manager=ports.manager,
             ping_interval=options.ping_interval,
             ping_timeout=options.ping_timeout,
+            max_event_bytes=options.max_event_bytes,
             max_http_buffer_size=16 * options.max_event_bytes,
-            cors_allowed_origins=list(options.cors_allowed_origins),
+            send_buffer_bytes=options.send_buffer_bytes,
+            send_buffer_total_bytes=options.send_buffer_total_bytes,
+            # None, not an empty list: that would let every origin in.
+            cors_allowed_origins=list(options.cors_allowed_origins) or None,
+            admission=lambda scope: self.admission.refuse(len(self.registry)),
+            on_slow_consumer=lambda sid: self.registry.is_slow(sid),
         )
-        self.cluster_rooms = ClusterRooms(self.server, self.tasks)
-        self.emitter = StockEmitter(self.server, self.cluster_rooms, self._on_slow)
-        self.cluster_rooms.emitter = self.emitter
+        self.emitter = Emitter(self.server)
+        self.cluster_rooms = ClusterRooms(self.server, self.emitter, self.tasks)
         self.registry = Registry(self.emitter, self.tasks)
 
     def _build_conversations(self, options: Options, ports: Ports) -> None:
         self.deliveries = Deliveries(ports.metrics)
         questions = Questions(ports.event_log, self.tasks)
         self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
-        self.typing = TypingNotices(self.emitter, self.tasks)
+        self.typing = TypingNotices(self.cluster_rooms, self.tasks)
         self.viewers = Viewers(self.emitter, ports.viewers, self.tasks)
         self.audience = Audience(
             self.emitter,
@@ -156,7 +162,6 @@ class Gateway:
         self.conversations = Conversations(self.rooms, self.audience, questions, self.tasks)
 
     def _build_sessions(self, options: Options, ports: Ports) -> None:
-        self.admission = Admission(options.handshake_rate, options.max_connections)
         handshake = Handshake(ports.verify, ports.users, ports.places, self.admission)
         self.lifetime = Lifetime(
             registry=self.registry,
@@ -171,7 +176,7 @@ class Gateway:
         self.sessions = Sessions(
             pod_id=self.pod_id,
             handshake=handshake,
-            guard=Guard(ports.rates, options.max_event_bytes),
+            guard=Guard(ports.rates),
             registry=self.registry,
             conversations=self.conversations,
             audience=self.audience,
@@ -185,6 +190,7 @@ class Gateway:
             tasks=self.tasks,
             trusted_proxies=networks(options.trusted_proxies),
             enter_rooms=self._enter_rooms,
+            outlet=self.emitter.outlet,
         )
         self.sessions.handlers = Handlers(
             conversations=self.conversations,
@@ -206,7 +212,6 @@ class Gateway:
         self.upkeep = Upkeep(
             self.registry, self.audience, self.rooms, ports.places, self.sessions, self.metrics
         )
-        self._door = Door(self.admission, self.registry, options.socketio_path, ports.metrics)
 
     # --- life -----------------------------------------------------------------------------
 
@@ -222,13 +227,20 @@ class Gateway:
         self.server.manager.initialize()
         self.upkeep.start(self.tasks)
 
-    def asgi(self, other: Any = None) -> Any:
-        """Return the application: Socket.IO under its path, everything else by `other`."""
-        limit = 16 * self.options.max_event_bytes
-        inner = socketio.ASGIApp(
-            self.server, other_asgi_app=other, socketio_path=self.options.socketio_path
-        )
-        return self._door.around(inner, max_body_bytes=limit)
+    def asgi(self, other: Any = None) -> tuple[Any, Mapping[str, Any]]:
+        """Return the application and the options that uvicorn must serve it with.
+
+        Socket.IO is under its path, everything else is `other`.
+        """
+        config = uvicorn_config(self.server, other, socketio_path=self.options.socketio_path)
+        options = {
+            "ws": config.ws,
+            "ws_ping_interval": config.ws_ping_interval,
+            "ws_per_message_deflate": config.ws_per_message_deflate,
+            "ws_max_size": config.ws_max_size,
+            "backlog": config.backlog,
+        }
+        return config.app, options
 
     async def drain(self) -> None:
         """Move the clients elsewhere; returns when the last has left, or at the end of the
@@ -255,10 +267,13 @@ class Gateway:
     async def welcome(self, sid: str) -> None:
         await self.sessions.welcome(sid)
 
-    def receive(
-        self, sid: str, event: Any, arguments: list[Any], acknowledge: Any, size: int
+    async def receive(
+        self, sid: str, event: str, arguments: list[Any], acknowledge: Acknowledge | None
     ) -> None:
-        self.sessions.receive(sid, event, arguments, acknowledge, size)
+        await self.sessions.receive(sid, event, arguments, acknowledge)
+
+    async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
+        return await self.sessions.refuse_oversized(sid, event)
 
     async def leave(self, sid: str, reason: str) -> None:
         await self.sessions.leave(sid, reason)
@@ -268,9 +283,6 @@ class Gateway:
     def on_rights_change(self, change: RightsChange) -> None:
         """Judge the connections of a user whose rights have changed."""
         self.tasks.start(self.lifetime.judge(change.user_id), "judge connections")
-
-    def _on_slow(self, sid: str) -> None:
-        self.registry.end(sid, ErrorCode.SLOW_CONSUMER)
 
     def _on_shown_out(self, connection: Connection, room: Room) -> None:
         self.typing.end_later(connection, room.conversation_id)

@@ -10,8 +10,9 @@ from pytake.contract.error_codes import error_object
 from pytake.domain.errors import ErrorCode, PytakeError
 from pytake.domain.ids import UserId
 from pytake.gateway.connection import Connection
-from pytake.gateway.emitter import Emitter, json_bytes
+from pytake.gateway.emitter import Emitter, json_bytes, prepare
 from pytake.gateway.tasks import Tasks
+from pytake.transport import PreparedPacket
 
 log = structlog.get_logger()
 
@@ -22,6 +23,11 @@ All others end with a DISCONNECT, after which stock clients stay away.
 """
 
 CLOSE_SECONDS = 5.0
+
+
+def last_words(code: ErrorCode, detail: str = "") -> PreparedPacket:
+    """Return the `error` event that tells a client why it is closed."""
+    return prepare("error", json_bytes(error_object(PytakeError(code, detail))))
 
 
 class Registry:
@@ -95,18 +101,25 @@ class Registry:
         connection.closing_code = code.value
         self.closed_by_code[code.value] += 1
         log.info("connection ended by the server", code=code.value)
-        if code is ErrorCode.SLOW_CONSUMER:
-            self._emitter.forget(sid)
-        data = json_bytes(error_object(PytakeError(code, detail)))
-        self._emitter.send(sid, self._emitter.frame("error", data))
+        self._emitter.send(sid, last_words(code, detail))
         self._tasks.start(self._close(connection, code), "end connection")
+
+    def is_slow(self, sid: str) -> PreparedPacket | None:
+        """Note that the transport is about to close a slow consumer; return its last packet."""
+        connection = self._by_sid.get(sid)
+        if connection is None or connection.closing_code is not None:
+            return None
+        connection.closing_code = ErrorCode.SLOW_CONSUMER.value
+        self.closed_by_code[connection.closing_code] += 1
+        log.info("connection ended by the server", code=connection.closing_code)
+        return last_words(ErrorCode.SLOW_CONSUMER)
 
     async def _close(self, connection: Connection, code: ErrorCode) -> None:
         self.on_end(connection)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 if code in COME_BACK:
-                    await self._emitter.close_transport(connection.sid)
+                    await self._emitter.close_transport(connection.sid, code.value)
                 else:
                     await self._emitter.disconnect(connection.sid)
         except TimeoutError:

@@ -24,6 +24,7 @@ from pytake.gateway.tasks import Tasks
 
 if TYPE_CHECKING:
     from pytake.gateway.connection import Connection
+    from pytake.gateway.emitter import Outlet
 
 log = structlog.get_logger()
 
@@ -65,6 +66,7 @@ class Room:
         "linger",
         "members",
         "must_check",
+        "outlets",
         "sequencer",
         "subscribed",
         "users",
@@ -76,6 +78,7 @@ class Room:
         self.sequencer = Sequencer()
         self.members: dict[str, Connection] = {}
         self.must_check = False
+        self.outlets: tuple[Outlet, ...] | None = None
         self.users = 0
         self.subscribed = False
         self.is_ready: asyncio.Task[None] | None = None
@@ -86,6 +89,13 @@ class Room:
     def head(self) -> int:
         """The `seq` of the newest event that went out here."""
         return self.sequencer.head or 0
+
+    def outlets_of_members(self) -> "tuple[Outlet, ...]":
+        """Return what carries the members; made anew only after one came or went."""
+        if self.outlets is None:
+            members = self.members.values()
+            self.outlets = tuple(each.outlet for each in members if each.outlet is not None)
+        return self.outlets
 
     def wake(self) -> None:
         """Tell those who wait that the head has moved."""

@@ -1,13 +1,13 @@
 """What happens on a connection, from its admission to its end, in order.
 
 Implements `SocketEvents`: the Socket.IO server reports here, and everything else of the
-gateway is called from here. Events of one connection are handled one after the other by
-a chain that exists only while something is pending.
+gateway is called from here. The transport hands over the events of one connection one
+after the other, and its end after them.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,26 +23,25 @@ from pytake.contract.client_events import CLIENT_EVENTS
 from pytake.contract.error_codes import error_object
 from pytake.contract.rooms import rooms_at_connect
 from pytake.contract.times import wire_time
-from pytake.domain.errors import ErrorCode, PytakeError, TooMuch, Unavailable
+from pytake.domain.errors import ErrorCode, PytakeError, Refused, Unavailable
 from pytake.domain.ids import ConnectionId, UserId
 from pytake.gateway.addresses import Network, client_address
 from pytake.gateway.audience import Audience
-from pytake.gateway.connection import Acknowledge, Connection
+from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import ConnectionGone, Conversations
+from pytake.gateway.emitter import Outlet
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers
 from pytake.gateway.handshake import Admitted, Handshake
 from pytake.gateway.lifetime import Lifetime
 from pytake.gateway.registry import Registry
+from pytake.gateway.server import Acknowledge
 from pytake.gateway.tasks import Tasks
 from pytake.gateway.typing_notices import TypingNotices
 from pytake.gateway.viewers import Viewers
 from pytake.observability.metrics import Metrics
 
 log = structlog.get_logger()
-
-MAX_PENDING = 256
-"""Events of one connection that may wait; more is refused without being looked at."""
 
 
 class Sessions:
@@ -68,7 +67,8 @@ class Sessions:
         metrics: Metrics,
         tasks: Tasks,
         trusted_proxies: tuple[Network, ...],
-        enter_rooms: Callable[[str, list[str]], Any],
+        enter_rooms: Callable[[str, list[str]], Awaitable[None]],
+        outlet: Callable[[str], Outlet | None],
     ) -> None:
         self._pod_id = pod_id
         self._handshake = handshake
@@ -86,6 +86,7 @@ class Sessions:
         self._tasks = tasks
         self._trusted_proxies = trusted_proxies
         self._enter_rooms = enter_rooms
+        self._outlet = outlet
         self._admitted: dict[str, tuple[Admitted, float]] = {}
         signals.listen(self.on_close_order)
         registry.on_end = self._forget
@@ -112,6 +113,7 @@ class Sessions:
             return
         admitted, started = waiting
         connection = admitted.connection
+        connection.outlet = self._outlet(sid)
         self._registry.add(connection)
         await self._enter_rooms(sid, rooms_at_connect(connection.principal))
         if not connection.is_open:
@@ -160,59 +162,25 @@ class Sessions:
 
     # --- events ---------------------------------------------------------------------------
 
-    def receive(
-        self,
-        sid: str,
-        event: Any,
-        arguments: list[Any],
-        acknowledge: Acknowledge | None,
-        size: int,
+    async def receive(
+        self, sid: str, event: str, arguments: list[Any], acknowledge: Acknowledge | None
     ) -> None:
-        """Queue one event of a connection behind those that came before it."""
+        """Handle one event of a connection; the transport keeps them in order."""
         connection = self._registry.get(sid)
         if connection is None or connection.closing_code is not None:
             return
-        name = event if isinstance(event, str) and event in CLIENT_EVENTS else "other"
-        self._metrics.websocket_events.inc(name)
-        if len(connection.pending) >= MAX_PENDING:
-            error = TooMuch(ErrorCode.RATE_LIMITED, retry_after_ms=1000)
-            self.refuse(connection, error, name, acknowledge)
-            return
-
-        async def handling() -> None:
-            await self._handle(connection, event, arguments, acknowledge, size)
-
-        connection.pending.append(handling)
-        if not connection.working:
-            connection.working = True
-            self._tasks.start(self._work(connection), "handle events")
-
-    async def _work(self, connection: Connection) -> None:
-        try:
-            while connection.pending and connection.closing_code is None and connection.is_open:
-                await connection.pending.popleft()()
-        finally:
-            connection.working = False
-
-    async def _handle(
-        self,
-        connection: Connection,
-        event: Any,
-        arguments: list[Any],
-        acknowledge: Acknowledge | None,
-        size: int,
-    ) -> None:
         started = _now()
-        name = event if isinstance(event, str) and event in CLIENT_EVENTS else "other"
+        name = event if event in CLIENT_EVENTS else "other"
+        self._metrics.websocket_events.inc(name)
 
         def reply(answer: dict[str, Any]) -> None:
             if acknowledge is not None and connection.is_open:
                 acknowledge({"ok": True} | answer)
 
         try:
-            payload = await self._guard.check(connection, event, arguments, size)
+            payload = await self._guard.check(connection, event, arguments)
             if connection.is_open:
-                await self.handlers.by_event[name](connection, payload, reply)
+                await self.handlers.by_event[event](connection, payload, reply)
         except ConnectionGone:
             return
         except PytakeError as error:
@@ -223,6 +191,17 @@ class Sessions:
             self._metrics.unhandled_errors.inc("event")
             self.refuse(connection, PytakeError(), name, acknowledge, trace_id)
         self._metrics.event_handler_duration_seconds.observe(_now() - started, name)
+
+    async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
+        """Refuse an event that is too large; return its acknowledgement."""
+        connection = self._registry.get(sid)
+        name = event if event in CLIENT_EVENTS else "other"
+        answers: list[dict[str, Any]] = [{"ok": False}]
+        if connection is not None:
+            self._metrics.websocket_events.inc(name)
+            error = Refused(ErrorCode.PAYLOAD_TOO_LARGE)
+            self.refuse(connection, error, name, answers.append)
+        return answers[-1]
 
     def refuse(
         self,
@@ -275,12 +254,6 @@ class Sessions:
         await self._places.release(user_id, ConnectionId(sid))
         if not self._registry.of_user(user_id):
             self._rates.forget(user_id)
-
-    async def drop_unwelcome(self, sid: str) -> None:
-        """Release the place of a connection that went away before it was greeted."""
-        if (waiting := self._admitted.pop(sid, None)) is not None:
-            user_id = waiting[0].connection.principal.user_id
-            await self._places.release(user_id, ConnectionId(sid))
 
 
 def _close_reason(connection: Connection, reason: str) -> str:

@@ -11,8 +11,8 @@ import orjson
 from pytake.contract.rooms import conversation_room
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId
+from pytake.gateway.cluster_rooms import ClusterRooms
 from pytake.gateway.connection import Connection
-from pytake.gateway.emitter import Emitter
 from pytake.gateway.rooms import Room
 from pytake.gateway.tasks import Tasks
 
@@ -24,8 +24,8 @@ Key = tuple[ConversationId, str]
 class TypingNotices:
     """The notices that connections of this pod have started and not ended."""
 
-    def __init__(self, emitter: Emitter, tasks: Tasks) -> None:
-        self._emitter = emitter
+    def __init__(self, rooms: ClusterRooms, tasks: Tasks) -> None:
+        self._rooms = rooms
         self._tasks = tasks
         self._ends: dict[Key, asyncio.TimerHandle] = {}
         self._by_room: dict[ConversationId, dict[str, Connection]] = {}
@@ -90,4 +90,4 @@ class TypingNotices:
             "typing": typing,
         }
         room = conversation_room(conversation_id)
-        await self._emitter.to_rooms([room], "user_typing", data, skip_sid=connection.sid)
+        await self._rooms([room], "user_typing", data, skip_sid=connection.sid)

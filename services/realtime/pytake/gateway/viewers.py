@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pytake.application.connection_ports import PodId, Viewer, ViewerBoard
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import Connection
-from pytake.gateway.emitter import Emitter, json_bytes
+from pytake.gateway.emitter import Emitter, Outlet, json_bytes, prepare
 from pytake.gateway.rooms import Room
 from pytake.gateway.tasks import Tasks
 
@@ -23,11 +23,21 @@ SHOW_AGAIN_SECONDS = 15.0
 class _Seats:
     """Viewers of one conversation: ours by connection, the others' by pod."""
 
-    __slots__ = ("elsewhere", "here", "last_told", "last_update", "room", "shown", "timer")
+    __slots__ = (
+        "elsewhere",
+        "here",
+        "last_told",
+        "last_update",
+        "outlets",
+        "room",
+        "shown",
+        "timer",
+    )
 
     def __init__(self, room: Room) -> None:
         self.room = room
         self.here: dict[str, Viewer] = {}
+        self.outlets: dict[str, Outlet] = {}
         self.elsewhere: dict[PodId, tuple[Viewer, ...]] = {}
         self.shown: tuple[Viewer, ...] = ()
         self.last_told = -EVERY_SECONDS
@@ -56,6 +66,8 @@ class Viewers:
             self._tasks.start(self._read_others(seats), "read viewers elsewhere")
         principal = connection.principal
         seats.here[connection.sid] = Viewer(principal.user_id, principal.name)
+        if connection.outlet is not None:
+            seats.outlets[connection.sid] = connection.outlet
         # Who has just come must hear of the others although nothing changed for them.
         seats.last_update = b""
         self._soon(seats)
@@ -64,6 +76,7 @@ class Viewers:
         """Count a connection no more."""
         seats = self._seats.get(conversation_id)
         if seats is not None and seats.here.pop(connection.sid, None) is not None:
+            seats.outlets.pop(connection.sid, None)
             self._soon(seats)
 
     def _on_others(
@@ -102,8 +115,8 @@ class Viewers:
         update = _update(seats)
         if update != seats.last_update:
             seats.last_update = update
-            frame = self._emitter.frame("presence:update", update, sheddable=True)
-            self._emitter.send_many(list(seats.here), frame)
+            packet = prepare("presence:update", update)
+            self._emitter.fan_out(list(seats.outlets.values()), packet, ephemeral=True)
 
     def _show(self, seats: _Seats) -> None:
         self._tasks.start(self._board.show(seats.room.conversation_id, seats.shown), "show viewers")

@@ -136,6 +136,12 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         member = self._index.member(sid, namespace)
         return member is not None and member.peer.send(packet, ephemeral=ephemeral)
 
+    def send_to_all(
+        self, peers: Iterable[Peer], packet: PreparedPacket, *, ephemeral: bool = False
+    ) -> int:
+        """Send a packet to these local clients at once; returns how many took it."""
+        return self._fan_out.write(peers, packet, ephemeral=ephemeral)
+
     async def drained(self, sid: str, namespace: str = "/") -> bool:
         """Wait until nothing is buffered for a local client; False if it is gone."""
         member = self._index.member(sid, namespace)
