@@ -58,7 +58,9 @@ class Admission:
         ]
         if refusal.code is ErrorCode.DRAINING:
             # The proxy must not send this client here again.
-            headers.append((b"set-cookie", f"{AFFINITY_COOKIE}=; Path=/socket.io/; Max-Age=0".encode()))
+            headers.append(
+                (b"set-cookie", f"{AFFINITY_COOKIE}=; Path=/socket.io/; Max-Age=0".encode())
+            )
         return 503, headers, refusal.code.value.encode()
 
     def refusal(self, connections: int) -> Refusal | None:
