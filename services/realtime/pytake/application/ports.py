@@ -242,6 +242,12 @@ class ConversationReader(Protocol):
         self, organization_id: OrganizationId, message_id: MessageId
     ) -> Message | None: ...
 
+    async def was_sent(
+        self, conversation_id: ConversationId, sender_id: str, client_message_id: str
+    ) -> bool:
+        """Whether this sender has stored a message of this id in the conversation."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:

@@ -67,7 +67,7 @@ class SendMessage:
         conversation = await visible_conversation(self._reader, principal, conversation_id)
         now = self._clock()
         if draft.message_type is not MessageType.TEMPLATE and has_closed_window(conversation, now):
-            raise WindowClosed
+            await self._check_was_sent(principal, conversation_id, draft)
         if draft.retry_of is not None:
             await self._check_retry(conversation, draft.retry_of)
         is_bot = principal.role is Role.BOT
@@ -90,6 +90,15 @@ class SendMessage:
         )
         await self._announce(committed)
         return committed
+
+    async def _check_was_sent(
+        self, principal: Principal, conversation_id: ConversationId, draft: Draft
+    ) -> None:
+        """A repeated request finds its message, although the window has closed meanwhile."""
+        if draft.client_message_id is None or not await self._reader.was_sent(
+            conversation_id, principal.user_id, draft.client_message_id
+        ):
+            raise WindowClosed
 
     async def _check_retry(self, conversation: Conversation, retry_of: MessageId) -> None:
         failed = await self._reader.message(conversation.organization_id, retry_of)

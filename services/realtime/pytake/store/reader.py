@@ -79,6 +79,18 @@ class ConversationRows(ConversationWriter):
             row = (await connection.execute(statement)).mappings().one_or_none()
         return None if row is None else message_of(row)
 
+    async def was_sent(
+        self, conversation_id: ConversationId, sender_id: str, client_message_id: str
+    ) -> bool:
+        """Whether this sender has stored a message of this id in the conversation."""
+        statement = select(messages.c.id).where(
+            messages.c.conversation_id == conversation_id,
+            messages.c.sender_id == sender_id,
+            messages.c.client_message_id == client_message_id,
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(statement)).one_or_none() is not None
+
 
 def _as_read_by(user_id: UserId) -> Select[Any]:
     return (
