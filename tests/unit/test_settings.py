@@ -1,8 +1,10 @@
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from pytake.settings import BadSettings, Rate, load, parse_rate
+from pytake.settings import BadSettings, Rate, Settings, load, parse_rate
 
 SECRET = "k" * 32
 
@@ -75,3 +77,12 @@ def test_rates_are_counts_in_seconds(text: str, rate: tuple[int, float]) -> None
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must"):
         parse_rate(text)
+
+
+def test_the_page_names_every_setting_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `PYTAKE_")]
+
+    named = {name for row in rows for name in re.findall(r"`(PYTAKE_[A-Z_]+)`", row)}
+
+    assert named == {f"PYTAKE_{name.upper()}" for name in Settings.model_fields}
