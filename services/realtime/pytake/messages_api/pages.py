@@ -38,7 +38,9 @@ _PAGE = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
 _HASHED = {**_PAGE, "Cache-Control": "public, max-age=31536000, immutable"}
 
 # Addresses that are never a page: a client that misses one must see that, not a page.
-_NOT_PAGES = ("api", "socket.io", "internal", "assets")
+_NOT_PAGES = frozenset(
+    ("api", "socket.io", "assets", "internal", "metrics", "livez", "readyz", "startupz")
+)
 
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>PyTake</title>
 <h1>PyTake is running</h1><p>The inbox was not built. Run <code>make web</code> and reload.</p>
@@ -60,13 +62,12 @@ def pages(folder: Path | None) -> Router:
     async def page(request: Request) -> Response:
         path: str = request.path_params.get("path", "")
         first = path.partition("/")[0]
-        if first in _NOT_PAGES:
+        file = None if folder is None else _file(folder, path)
+        looks_like_a_file = "." in path.rpartition("/")[2]
+        if first in _NOT_PAGES or (file is None and looks_like_a_file):
             return problem(NotFound())
         if folder is None:
             return HTMLResponse(_NOT_BUILT, headers=_PAGE)
-        file = _file(folder, path)
-        if file is None and "." in path.rpartition("/")[2]:
-            return problem(NotFound())
         return FileResponse(file or folder / "index.html", headers=_PAGE)
 
     routes: list[Route | Mount] = []

@@ -116,6 +116,16 @@ class Store:
         async with self._database.read() as connection:
             await connection.execute(text("SELECT 1"))
 
+    async def time(self) -> datetime:
+        """Return the database's clock (SQLite has the one of this machine)."""
+        if not self._database.is_postgres:
+            return datetime.now(UTC)
+        async with self._database.read() as connection:
+            moment: datetime = (
+                await connection.execute(text("SELECT clock_timestamp()"))
+            ).scalar_one()
+        return moment
+
 
 def open_store(
     database_url: str,

@@ -77,6 +77,11 @@ class JwksKeys:
             if key_id not in self._keys and waited >= FETCH_AT_MOST_EVERY_SECONDS:
                 await self._fetch()
 
+    @property
+    def count(self) -> int:
+        """How many keys are known."""
+        return len(self._keys)
+
     async def refresh(self) -> None:
         """Fetch the keys now; what cannot be fetched leaves the known ones in place."""
         async with self._fetching:

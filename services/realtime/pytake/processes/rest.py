@@ -1,0 +1,113 @@
+"""The REST API out of its parts, for `pytake api` and `pytake dev`."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from fastapi import APIRouter
+from starlette.types import ASGIApp
+
+from pytake.application.change_conversation import ChangeConversation
+from pytake.application.manage_users import ManageUsers
+from pytake.application.mark_read import MarkRead
+from pytake.application.open_conversation import OpenConversation
+from pytake.application.ports import Clock, RoomNotifier
+from pytake.application.send_message import Announce, SendMessage
+from pytake.application.sign_in import SignIn
+from pytake.limits.addresses import TrustedProxies
+from pytake.limits.http import HttpLimits
+from pytake.messages_api.app import create_app
+from pytake.messages_api.pages import built_inbox
+from pytake.messages_api.services import OnlineUsers, Services, nobody_online
+from pytake.observability.metrics import Metrics
+from pytake.observability.tracing import Tracing
+from pytake.processes.tokens import Tokens
+from pytake.settings import Settings
+from pytake.store import Store
+from pytake.tokens.passwords import Argon2Passwords
+from pytake.tokens.refresh import RandomRefreshTokens
+from pytake.tokens.rights import PolledRights
+
+
+def build_limits(settings: Settings) -> HttpLimits:
+    """Return the HTTP limits of the settings."""
+    return HttpLimits(
+        user=settings.http_rate_limit,
+        bot=settings.http_rate_limit_bot,
+        login=settings.login_rate_limit,
+    )
+
+
+def build_services(
+    settings: Settings,
+    store: Store,
+    *,
+    announce: Announce,
+    notifier: RoomNotifier,
+    tokens: Tokens,
+    rights: PolledRights,
+    limits: HttpLimits,
+    clock: Clock,
+    online_users: OnlineUsers = nobody_online,
+    opens_window_for: timedelta | None = None,
+) -> Services:
+    """Return the use cases on one store."""
+    passwords = Argon2Passwords()
+    conversations, audit = store.conversations, store.audit
+    sign_in = None
+    if tokens.issue is not None:
+        sign_in = SignIn(
+            store.users,
+            store.refresh_tokens,
+            passwords,
+            tokens.issue,
+            RandomRefreshTokens(),
+            audit,
+            clock,
+        )
+    return Services(
+        verify=tokens.verify,
+        throttle=limits,
+        reader=conversations,
+        event_log=store.event_log,
+        users=store.users,
+        channels=store.channels,
+        audit=audit,
+        quarantine=store.quarantine,
+        templates=store.templates,
+        send_message=SendMessage(conversations, conversations, announce, clock),
+        open_conversation=OpenConversation(
+            conversations, store.channels, announce, clock, opens_window_for=opens_window_for
+        ),
+        change_conversation=ChangeConversation(
+            conversations, conversations, announce, audit, clock
+        ),
+        mark_read=MarkRead(conversations, conversations, notifier),
+        manage_users=ManageUsers(
+            store.users, store.rights, rights, store.refresh_tokens, passwords, audit, clock
+        ),
+        sign_in=sign_in,
+        online_users=online_users,
+        max_body_bytes=settings.max_event_bytes,
+    )
+
+
+def build_rest(
+    settings: Settings,
+    services: Services,
+    *,
+    metrics: Metrics,
+    tracing: Tracing,
+    routers: Sequence[APIRouter] = (),
+    has_docs: bool = False,
+) -> ASGIApp:
+    """Return the public application, behind the proxies that the settings trust."""
+    app = create_app(
+        services,
+        metrics=metrics,
+        tracing=tracing,
+        allowed_origins=settings.cors_allowed_origins,
+        has_docs=has_docs if settings.docs is None else settings.docs,
+        inbox=built_inbox(),
+        routers=routers,
+    )
+    return TrustedProxies(settings.trusted_proxies).wrap(app)
