@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import signal
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+import asyncpg
 
 from cluster.programs import (
     Program,
@@ -43,7 +48,6 @@ class PostgresServer(Program):
         self.data = folder / f"postgres-{self.port}"
         binaries = "/usr/lib/postgresql/*/bin"
         self._initdb = find_program("initdb", f"{binaries}/initdb")
-        self._psql = find_program("psql", f"{binaries}/psql")
         chosen = _SETTINGS | ({} if durable else _CARELESS) | (settings or {})
         command: list[str | Path] = [
             *(find_program("postgres", f"{binaries}/postgres"), "-D", self.data),
@@ -83,7 +87,9 @@ class PostgresServer(Program):
             raise ProgramFailed(f"initdb:\n{initdb.last_words()}")
 
     def is_serving(self) -> bool:
-        return self._run_psql("SELECT 1").returncode == 0
+        with contextlib.suppress(OSError, asyncpg.PostgresError):
+            return bool(self.execute("SELECT 1") == 1)
+        return False
 
     def database_url(self, name: str, *, driver: str = "postgresql") -> str:
         return f"{driver}://{_USER}@127.0.0.1:{self.port}/{name}"
@@ -98,24 +104,18 @@ class PostgresServer(Program):
         """Drop a database, ending the connections that a killed pod left to it."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def execute(self, statement: str, *, database: str = "postgres") -> str:
-        """Run SQL and return what psql prints, values alone."""
-        done = self._run_psql(statement, database)
-        if done.returncode != 0:
-            raise ProgramFailed(f"{statement}: {done.stderr}")
-        return done.stdout.strip()
+    def execute(self, statement: str, *, database: str = "postgres") -> Any:
+        """Run one SQL statement and return the first value of its first row, if it has any."""
 
-    def _run_psql(
-        self, statement: str, database: str = "postgres"
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                *(self._psql, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
-                *("--set", "ON_ERROR_STOP=1", "--dbname", self.database_url(database)),
-                *("--command", statement),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=scaled(30),
-        )
+        async def execute() -> Any:
+            connection = await asyncpg.connect(
+                self.database_url(database), timeout=scaled(10), command_timeout=scaled(30)
+            )
+            try:
+                return await connection.fetchval(statement)
+            finally:
+                await connection.close()
+
+        # In a thread, because the caller's may have an event loop that runs already.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, execute()).result()

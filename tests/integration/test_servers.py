@@ -80,7 +80,7 @@ def test_each_database_is_a_copy_of_its_template(postgres_server: PostgresServer
     first, second = (postgres_server.create_database(template=template) for _ in range(2))
     postgres_server.execute("DELETE FROM t", database=first)
 
-    assert postgres_server.execute("SELECT answer FROM t", database=second) == "42"
+    assert postgres_server.execute("SELECT answer FROM t", database=second) == 42
     for name in (first, second, template):
         postgres_server.drop_database(name)
 
