@@ -1,14 +1,13 @@
-"""A message in one statement and one round trip, for PostgreSQL.
+"""Messages in one statement each and one round trip together, for PostgreSQL.
 
 The update takes the row lock and the number, the inserts follow. A duplicate that the
 update cannot see yet (it was committed while this one waited for the lock) fails on the
 unique constraint and takes number and all back with it: no hole is left.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-
-import asyncpg
 
 from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import OrganizationId
@@ -70,48 +69,71 @@ FROM moved JOIN contacts ON contacts.id = moved.contact_id
 """
 
 
+Stored = tuple[dict[str, Any], ConversationEvent]
+"""The conversation's row after the commit, and the event."""
+
+
 async def append(
-    connection: Any, organization_id: OrganizationId, new: NewMessage, now: datetime
-) -> tuple[dict[str, Any], ConversationEvent] | None:
-    """Store a message, its number and its event.
+    connection: Any, wanted: Sequence[tuple[OrganizationId, NewMessage]], now: datetime
+) -> list[Stored | None]:
+    """Store messages with their numbers and events: all of them, or none if this raises.
 
     Returns:
-        The conversation's row with its contact, and the event; None where nothing was
-        stored: no such conversation, a stale view, or a message that is there already.
+        For each the conversation's row with its contact, and the event; None where
+        nothing was stored: no such conversation, a stale view, or a message that is
+        there already.
+
+    Raises:
+        UniqueViolationError: One of them is there already; none was stored.
     """
-    data = _data_without_seq(new)
-    try:
-        row = await connection.fetchrow(
-            _APPEND,
-            new.conversation_id,
-            organization_id,
-            new.id,
-            new.sender_id or new.sender_type.value,
-            new.based_on_seq,
-            new.client_message_id,
-            new.sender_id,
-            new.direction.value,
-            new.sender_type.value,
-            new.message_type.value,
-            to_json(dict(new.content)),
-            search_text.of_message(new.content),
-            new.status.value,
-            new.created_at,
-            new.whatsapp_message_id,
-            new.retry_of,
-            data,
-            new.traceparent,
-            int(new.direction is Direction.INBOUND),
-            now,
-            LOCK_TIMEOUT,
-        )
-    except asyncpg.UniqueViolationError:
+    data = [to_json(message_draft(stored_message(new, seq=0)).data) for _, new in wanted]
+    arguments = [
+        _arguments(organization_id, new, text, now)
+        for (organization_id, new), text in zip(wanted, data, strict=True)
+    ]
+    rows = await connection.fetchmany(_APPEND, arguments)
+    conversations = {row["last_message_id"]: dict(row) for row in rows}
+    return [
+        _stored(conversations.get(new.id), new, text, now)
+        for (_, new), text in zip(wanted, data, strict=True)
+    ]
+
+
+def _arguments(
+    organization_id: OrganizationId, new: NewMessage, data: str, now: datetime
+) -> tuple[Any, ...]:
+    return (
+        new.conversation_id,
+        organization_id,
+        new.id,
+        new.sender_id or new.sender_type.value,
+        new.based_on_seq,
+        new.client_message_id,
+        new.sender_id,
+        new.direction.value,
+        new.sender_type.value,
+        new.message_type.value,
+        to_json(dict(new.content)),
+        search_text.of_message(new.content),
+        new.status.value,
+        new.created_at,
+        new.whatsapp_message_id,
+        new.retry_of,
+        data,
+        new.traceparent,
+        int(new.direction is Direction.INBOUND),
+        now,
+        LOCK_TIMEOUT,
+    )
+
+
+def _stored(
+    conversation: dict[str, Any] | None, new: NewMessage, data: str, now: datetime
+) -> Stored | None:
+    if conversation is None:
         return None
-    if row is None:
-        return None
-    conversation = dict(row)
     event = ConversationEvent(
-        organization_id=organization_id,
+        organization_id=conversation["organization_id"],
         conversation_id=new.conversation_id,
         seq=conversation["last_seq"],
         name=DurableEvent.MESSAGE_NEW.value,
@@ -122,7 +144,3 @@ async def append(
         traceparent=new.traceparent,
     )
     return conversation, event
-
-
-def _data_without_seq(new: NewMessage) -> str:
-    return to_json(message_draft(stored_message(new, seq=0)).data)

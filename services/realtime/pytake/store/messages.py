@@ -17,7 +17,6 @@ from pytake.domain.ids import ConversationId, MessageId, OrganizationId
 from pytake.domain.message import Direction, Message, NewMessage, SenderType
 from pytake.domain.status import RANK, MessageStatus, advance
 from pytake.domain.window import window_after
-from pytake.store import fast_append
 from pytake.store.contacts import conversation_of_contact, existing_conversation
 from pytake.store.engine import is_duplicate
 from pytake.store.log import (
@@ -66,8 +65,7 @@ class MessageWriter(ConversationWriter):
     ) -> Committed | None:
         """Store it in one statement; None where it refuses and the reason must be found."""
         await self._epoch()
-        async with self._turns.turn(message.conversation_id), self._database.hot() as connection:
-            stored = await fast_append.append(connection, organization_id, message, self._clock())
+        stored = await self._appends.append(organization_id, message)
         if stored is None:
             return None
         conversation, event = stored

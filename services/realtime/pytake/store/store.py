@@ -107,7 +107,8 @@ class Store:
             raise
 
     async def close(self) -> None:
-        """Send the last wake-ups and close all connections."""
+        """Finish what is being stored, send the last wake-ups, close all connections."""
+        await self.conversations.close()
         await self._signals.close()
         await self._database.close()
 

@@ -14,6 +14,7 @@ from pytake.domain.ids import ConversationId, OrganizationId, UserId
 from pytake.domain.message import Direction, Message
 from pytake.domain.status import MessageStatus
 from pytake.store import search_text
+from pytake.store.append_queue import AppendQueue
 from pytake.store.engine import Database
 from pytake.store.epoch import Epoch
 from pytake.store.log import locked
@@ -35,8 +36,13 @@ class ConversationWriter:
         self._database = database
         self._signals = signals
         self._turns = turns
+        self._appends = AppendQueue(database, turns, clock)
         self._epoch = epoch
         self._clock = clock
+
+    async def close(self) -> None:
+        """Wait for what is being stored."""
+        await self._appends.close()
 
     @asynccontextmanager
     async def _locked(
