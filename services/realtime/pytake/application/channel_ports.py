@@ -322,3 +322,28 @@ class Templates(Protocol):
     ) -> None:
         """What a webhook reports: APPROVED, PAUSED, DISABLED, REJECTED …"""
         ...
+
+
+class FileMissing(Exception):
+    """There are no bytes under this key."""
+
+
+class MediaFiles(Protocol):
+    """The bytes of files, by a key that we choose."""
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Keep the bytes; the same key again replaces them."""
+        ...
+
+    async def get(self, key: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            FileMissing: There are none.
+            Unavailable: The storage is away.
+        """
+        ...
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete what is there; keys that are not count as deleted."""
+        ...
