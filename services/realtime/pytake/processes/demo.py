@@ -1,0 +1,144 @@
+"""Puts the demo organization into the store; doing it again adds nothing.
+
+Everything is named by what it is (account, phone, line of a talk), so that a second start
+finds what the first one made. Only the windows are opened anew: a demo that was left alone
+over a weekend must still be able to answer.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_URL, uuid5
+
+from pytake.application.ports import (
+    Channel,
+    ConversationChange,
+    InboundMessage,
+)
+from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
+from pytake.domain.message import Direction, MessageType, NewMessage, SenderType
+from pytake.domain.phone import digits_of
+from pytake.domain.principal import Role
+from pytake.domain.status import MessageStatus
+from pytake.domain.window import WINDOW
+from pytake.processes.demo_content import ACCOUNTS, ORGANIZATION, PASSWORD, TALKS, Talk
+from pytake.store import Store
+
+HashPassword = Callable[[str], Awaitable[str]]
+
+
+async def seed(
+    store: Store,
+    hash_password: HashPassword,
+    *,
+    phone_number_id: str,
+    access_token: str,
+    now: datetime,
+) -> OrganizationId:
+    """Make what is missing of the demo and return its organization."""
+    organization_id = await _organization(store)
+    users = await _users(store, organization_id, hash_password)
+    channel = await store.channels.ensure_channel(
+        organization_id,
+        name="Casa Aurora",
+        phone_number_id=phone_number_id,
+        access_token=access_token,
+    )
+    for talk in TALKS:
+        await _talk(store, channel, talk, users, now)
+    return organization_id
+
+
+async def _organization(store: Store) -> OrganizationId:
+    for organization_id, name in await store.users.organizations():
+        if name == ORGANIZATION:
+            return organization_id
+    return await store.users.create_organization(ORGANIZATION)
+
+
+async def _users(
+    store: Store, organization_id: OrganizationId, hash_password: HashPassword
+) -> dict[str, UserId]:
+    users: dict[str, UserId] = {}
+    for email, name, role in ACCOUNTS:
+        known = await store.users.credentials(email)
+        if known is None:
+            user = await store.users.create_user(
+                organization_id,
+                email=email,
+                name=name,
+                role=Role(role),
+                password_hash=await hash_password(PASSWORD),
+            )
+        else:
+            user = known[0]
+        users[email.partition("@")[0]] = user.id
+    return users
+
+
+async def _talk(
+    store: Store, channel: Channel, talk: Talk, users: dict[str, UserId], now: datetime
+) -> None:
+    opened = await store.conversations.open_conversation(
+        channel.organization_id,
+        contact_name=talk.name,
+        phone=talk.phone,
+        channel_id=channel.id,
+        window_expires_at=now + WINDOW,
+        now=now,
+    )
+    conversation = opened.conversation
+    if conversation.last_seq:
+        return
+    for number, (author, minutes_ago, text) in enumerate(talk.lines):
+        key = f"{talk.phone}.{number}"
+        at = now - timedelta(minutes=minutes_ago)
+        if author == "c":
+            await store.conversations.receive_message(_inbound(channel, talk, key, text, at))
+        else:
+            sender = users["ana" if author == "a" else "bruno"]
+            message = _outbound(channel, conversation.id, sender, key, text, at)
+            await store.conversations.append_message(channel.organization_id, message)
+    if talk.assigned_to is not None:
+        await store.conversations.change_conversation(
+            channel.organization_id,
+            conversation.id,
+            ConversationChange(reassign=True, assigned_to=users[talk.assigned_to]),
+            expected_assignee=None,
+            now=now,
+        )
+
+
+def _inbound(channel: Channel, talk: Talk, key: str, text: str, at: datetime) -> InboundMessage:
+    return InboundMessage(
+        organization_id=channel.organization_id,
+        channel_id=channel.id,
+        identifiers=(("phone", digits_of(talk.phone)),),
+        profile_name=talk.name,
+        whatsapp_message_id=f"wamid.demo.{key}",
+        message_type=MessageType.TEXT,
+        content={"text": text},
+        sent_at=at,
+    )
+
+
+def _outbound(
+    channel: Channel,
+    conversation_id: ConversationId,
+    sender: UserId,
+    key: str,
+    text: str,
+    at: datetime,
+) -> NewMessage:
+    """A message that was read long ago: it has WhatsApp's id, so nobody sends it again."""
+    return NewMessage(
+        id=MessageId(str(uuid5(NAMESPACE_URL, f"{channel.organization_id}/demo/{key}"))),
+        conversation_id=conversation_id,
+        direction=Direction.OUTBOUND,
+        sender_type=SenderType.AGENT,
+        sender_id=sender,
+        message_type=MessageType.TEXT,
+        content={"text": text},
+        created_at=at,
+        status=MessageStatus.READ,
+        whatsapp_message_id=f"wamid.demo.{key}",
+    )
