@@ -6,6 +6,7 @@ from pytake.observability import logs
 from pytake.processes.server import Listener, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.simulator.app import SimulatorOptions, open_simulator
+from pytake.simulator.customers import Pace
 from pytake.simulator.faults import Faults
 
 log = structlog.get_logger()
@@ -36,7 +37,7 @@ def run_simulator(
         seed=seed,
         speed=speed,
         faults=Faults.all_at(faults) if faults else Faults(),
-        **({"pace": None} if quiet else {}),
+        pace=None if quiet else Pace(),
     )
 
     async def main() -> None:

@@ -27,7 +27,7 @@ from pytake.store import Store
 from pytake.whatsapp.append_batch import AppendBatch
 from pytake.whatsapp.deliveries import DeliveryHandler, DeliveryPorts
 from pytake.whatsapp.graph import GraphClient
-from pytake.whatsapp.media import MediaDownloads, MediaUploads
+from pytake.whatsapp.media import FETCH_WAITS, MediaDownloads, MediaUploads
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.sender import UNCONFIRMED_WAIT, ChannelSender, SenderPorts
 from pytake.whatsapp.webhook import webhook_router
@@ -101,7 +101,7 @@ class Timing:
 
     unconfirmed_wait: timedelta = UNCONFIRMED_WAIT
     pacing: Callable[[], Pacing] = Pacing
-    media_waits: tuple[float, ...] | None = None
+    media_waits: tuple[float, ...] = FETCH_WAITS
     lease_seconds: float = 6.0
 
 
@@ -141,7 +141,7 @@ def build_relay_work(
         store.channels,
         store.channels,
         clock,
-        **({"waits": timing.media_waits} if timing.media_waits is not None else {}),
+        waits=timing.media_waits,
     )
     media = MediaLoop(downloads.fetch_due)
     handler = DeliveryHandler(
