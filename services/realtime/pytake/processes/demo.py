@@ -21,31 +21,47 @@ from pytake.domain.principal import Role
 from pytake.domain.status import MessageStatus
 from pytake.domain.window import WINDOW
 from pytake.processes.demo_content import ACCOUNTS, ORGANIZATION, PASSWORD, TALKS, Talk
-from pytake.store import Store
+from pytake.store import Store, open_store
 
 HashPassword = Callable[[str], Awaitable[str]]
 
 
 async def seed(
-    store: Store,
+    database_url: str,
     hash_password: HashPassword,
     *,
     phone_number_id: str,
     access_token: str,
     now: datetime,
 ) -> OrganizationId:
-    """Make what is missing of the demo and return its organization."""
-    organization_id = await _organization(store)
-    users = await _users(store, organization_id, hash_password)
-    channel = await store.channels.ensure_channel(
-        organization_id,
-        name="Casa Aurora",
-        phone_number_id=phone_number_id,
-        access_token=access_token,
-    )
-    for talk in TALKS:
-        await _talk(store, channel, talk, users, now)
+    """Make what is missing of the demo and return its organization.
+
+    The store is opened with a clock of its own, so that talks happened when they say.
+    """
+    clock = _TalkClock(now)
+    async with open_store(database_url, clock=clock) as store:
+        organization_id = await _organization(store)
+        users = await _users(store, organization_id, hash_password)
+        channel = await store.channels.ensure_channel(
+            organization_id,
+            name="Casa Aurora",
+            phone_number_id=phone_number_id,
+            access_token=access_token,
+        )
+        for talk in TALKS:
+            await _talk(store, channel, talk, users, clock)
     return organization_id
+
+
+class _TalkClock:
+    """A clock that is set from line to line."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.shown = now
+
+    def __call__(self) -> datetime:
+        return self.shown
 
 
 async def _organization(store: Store) -> OrganizationId:
@@ -76,8 +92,9 @@ async def _users(
 
 
 async def _talk(
-    store: Store, channel: Channel, talk: Talk, users: dict[str, UserId], now: datetime
+    store: Store, channel: Channel, talk: Talk, users: dict[str, UserId], clock: _TalkClock
 ) -> None:
+    now = clock.shown = clock.now
     opened = await store.conversations.open_conversation(
         channel.organization_id,
         contact_name=talk.name,
@@ -91,13 +108,14 @@ async def _talk(
         return
     for number, (author, minutes_ago, text) in enumerate(talk.lines):
         key = f"{talk.phone}.{number}"
-        at = now - timedelta(minutes=minutes_ago)
+        at = clock.shown = now - timedelta(minutes=minutes_ago)
         if author == "c":
             await store.conversations.receive_message(_inbound(channel, talk, key, text, at))
         else:
             sender = users["ana" if author == "a" else "bruno"]
             message = _outbound(channel, conversation.id, sender, key, text, at)
             await store.conversations.append_message(channel.organization_id, message)
+    clock.shown = now
     if talk.assigned_to is not None:
         await store.conversations.change_conversation(
             channel.organization_id,

@@ -163,7 +163,9 @@ def build_relay_work(
     worker = WebhookWorker(store.webhooks, handler)
     senders = _senders(store, files, graph, announce, clock, metrics, timing, holder)
     outbox = OutboxLoop(
-        store.outbox, publisher, count=lambda events: metrics.outbox_published.inc("ok", amount=events)
+        store.outbox,
+        publisher,
+        count=lambda events: metrics.outbox_published.inc("ok", amount=events),
     )
 
     async def work_webhooks() -> None:
