@@ -1,11 +1,12 @@
 """Finding and making contacts and their conversations, inside somebody's transaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.domain.conversation import ConversationStatus
@@ -38,13 +39,47 @@ async def find_contact(
     connection: AsyncConnection, organization_id: OrganizationId, identifiers: Identifiers
 ) -> ContactId | None:
     """Return who has one of the names; if several do, the one of the first name."""
-    query = select(contact_identifiers).where(
-        contact_identifiers.c.organization_id == organization_id,
-        contact_identifiers.c.value.in_([value for _, value in identifiers]),
+    known = await _known_by(connection, organization_id, identifiers)
+    return known.contact_id if known is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A contact that was found, the names that led there, and the present reply address."""
+
+    contact_id: ContactId
+    names: frozenset[tuple[str, str]]
+    reply_to: tuple[str | None, str | None]
+
+
+async def _known_by(
+    connection: AsyncConnection, organization_id: OrganizationId, identifiers: Identifiers
+) -> _Known | None:
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in identifiers:
+        by_kind.setdefault(kind, []).append(value)
+    # Kind by kind: the three columns are the key of the table.
+    has_a_name = or_(
+        *(
+            and_(contact_identifiers.c.kind == kind, contact_identifiers.c.value.in_(values))
+            for kind, values in by_kind.items()
+        )
     )
-    rows = (await connection.execute(query)).mappings()
-    owners = {(row["kind"], row["value"]): ContactId(row["contact_id"]) for row in rows}
-    return next((owners[name] for name in identifiers if name in owners), None)
+    query = (
+        select(contact_identifiers, contacts.c.reply_kind, contacts.c.reply_value)
+        .join(contacts, contacts.c.id == contact_identifiers.c.contact_id)
+        .where(contact_identifiers.c.organization_id == organization_id, has_a_name)
+    )
+    rows = (await connection.execute(query)).mappings().all()
+    owners = {(row["kind"], row["value"]): row for row in rows}
+    first = next((owners[name] for name in identifiers if name in owners), None)
+    if first is None:
+        return None
+    return _Known(
+        ContactId(first["contact_id"]),
+        frozenset(owners),
+        (first["reply_kind"], first["reply_value"]),
+    )
 
 
 async def conversation_of_contact(
@@ -56,17 +91,25 @@ async def conversation_of_contact(
     channel_id: ChannelId | None,
     now: datetime,
     window_expires_at: datetime | None = None,
+    wrote_from: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the locked row of the conversation, making contact and conversation if needed.
+
+    `wrote_from` is the name under which the contact has just written: replies go there.
 
     Two that make the same contact or conversation at once collide on a unique
     constraint; the loser's transaction is run again and finds the winner's.
     """
-    contact_id = await find_contact(connection, organization_id, identifiers)
-    if contact_id is None:
+    known = await _known_by(connection, organization_id, identifiers)
+    if known is None:
         contact_id = await _create_contact(connection, organization_id, identifiers, name, now)
     else:
-        await _add_names(connection, organization_id, contact_id, identifiers)
+        contact_id = known.contact_id
+        new_names = [each for each in identifiers if each not in known.names]
+        if new_names:
+            await _add_names(connection, organization_id, contact_id, new_names)
+        if wrote_from is not None and wrote_from != known.reply_to:
+            await _reply_to(connection, contact_id, wrote_from)
     query = select(conversations.c.id).where(_with_contact(contact_id, channel_id))
     conversation_id = (await connection.execute(query)).scalar_one_or_none()
     is_new = conversation_id is None
@@ -79,6 +122,16 @@ async def conversation_of_contact(
         raise LookupError(f"conversation {conversation_id} vanished")
     conversation["is_new"] = is_new
     return conversation
+
+
+async def _reply_to(
+    connection: AsyncConnection, contact_id: ContactId, address: tuple[str, str]
+) -> None:
+    values: dict[str, Any] = {"reply_kind": address[0], "reply_value": address[1]}
+    if address[0] == PHONE:
+        # Somebody who hid the number so far is called by it from now on.
+        values["phone"] = func.coalesce(contacts.c.phone, f"+{address[1]}")
+    await connection.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
 
 
 def _with_contact(contact_id: ContactId, channel_id: ChannelId | None) -> Any:

@@ -1,8 +1,9 @@
 """Opening, changing and reading up conversations."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +12,8 @@ from pytake.domain.conversation import ConversationStatus
 from pytake.domain.errors import Conflict, NotFound, Unavailable
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ChannelId, ConversationId, OrganizationId, UserId
-from pytake.store.contacts import PHONE, conversation_of_contact
+from pytake.domain.phone import variants
+from pytake.store.contacts import PHONE, Identifiers, conversation_of_contact
 from pytake.store.engine import is_duplicate
 from pytake.store.log import append, update_draft
 from pytake.store.messages import MessageWriter
@@ -34,14 +36,14 @@ class SqlConversations(MessageWriter, ConversationRows):
         now: datetime,
     ) -> Committed:
         """Create a contact (or find it by phone) and its conversation."""
-        identifier = (PHONE, phone.lstrip("+"))
+        identifiers = [(PHONE, digits) for digits in variants(phone)]
         for _ in range(MAX_ATTEMPTS):
             try:
-                async with self._turns.turn(f"{organization_id}:{PHONE}:{identifier[1]}"):
+                async with self._turns.turn(f"{organization_id}:{PHONE}:{min(identifiers)[1]}"):
                     return await self._open(
                         organization_id,
                         contact_name,
-                        identifier,
+                        identifiers,
                         channel_id,
                         window_expires_at,
                         now,
@@ -55,7 +57,7 @@ class SqlConversations(MessageWriter, ConversationRows):
         self,
         organization_id: OrganizationId,
         contact_name: str,
-        identifier: tuple[str, str],
+        identifiers: Identifiers,
         channel_id: ChannelId | None,
         window_expires_at: datetime | None,
         now: datetime,
@@ -66,12 +68,13 @@ class SqlConversations(MessageWriter, ConversationRows):
             conversation = await conversation_of_contact(
                 connection,
                 organization_id,
-                identifiers=[identifier],
+                identifiers=identifiers,
                 name=contact_name,
                 channel_id=channel_id,
                 now=now,
                 window_expires_at=window_expires_at,
             )
+            await _extend_window(connection, conversation, window_expires_at)
             if conversation["status"] == ConversationStatus.CLOSED:
                 conversation["status"] = ConversationStatus.OPEN.value
                 conversation["updated_at"] = max(conversation["updated_at"], now)
@@ -153,6 +156,21 @@ class SqlConversations(MessageWriter, ConversationRows):
                 )
                 position, inbound = (await connection.execute(query)).one()
         return ReadPosition(position, max(0, head.inbound_count - inbound), moved)
+
+
+async def _extend_window(
+    connection: AsyncConnection, conversation: dict[str, Any], until: datetime | None
+) -> None:
+    """Open the window of a conversation that was there already, never to an earlier end."""
+    current = conversation["window_expires_at"]
+    if until is None or (current is not None and current >= until):
+        return
+    conversation["window_expires_at"] = until
+    await connection.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation["id"])
+        .values(window_expires_at=until)
+    )
 
 
 async def _check_assignee(

@@ -132,6 +132,7 @@ class MessageWriter(ConversationWriter):
                 name=inbound.profile_name,
                 channel_id=inbound.channel_id,
                 now=now,
+                wrote_from=None if inbound.is_echo else inbound.identifiers[0],
             )
             assignee = conversation["assigned_to"]
             found = await _by_whatsapp_id(
