@@ -32,9 +32,10 @@ from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces
 from pytake.media.object_store import ObjectStoreMediaFiles
 from pytake.observability import logs
-from pytake.observability.loop import LoopWatch
+from pytake.observability.loop import watch_garbage_collector, watch_loop
 from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
+from pytake.observability.tracing import Tracing
 from pytake.processes import demo, dev_key
 from pytake.processes.clock import utc_now
 from pytake.processes.demo_content import ACCOUNTS, PASSWORD, TALKS
@@ -177,7 +178,6 @@ class _Process:
                 metrics=metrics,
                 on_appended=lambda: late["relay"].wake_webhooks(),
             )
-            limits = build_limits(settings)
 
             async def announce(committed: Any) -> None:
                 await announcer(committed)
@@ -191,13 +191,18 @@ class _Process:
                 notifier=notifier,
                 tokens=tokens,
                 rights=rights,
-                limits=limits,
+                limits=build_limits(settings),
                 clock=utc_now,
                 opens_window_for=timedelta(hours=24),
                 online_users=_online_users(gateway),
             )
             rest = build_rest(
-                settings, services, metrics=metrics, routers=[webhook.router], has_docs=True
+                settings,
+                services,
+                metrics=metrics,
+                tracing=Tracing(),
+                routers=[webhook.router],
+                has_docs=True,
             )
             simulator = await stack.enter_async_context(
                 open_simulator(_simulator_options(settings), httpx.ASGITransport(rest))
@@ -224,14 +229,13 @@ class _Process:
             stack.push_async_callback(gateway.stop)
             if settings.demo != "off":
                 await _introduce(simulator)
-            watch = LoopWatch(metrics)
+            stack.enter_context(watch_garbage_collector(metrics))
             probes.started()
             works: list[Work] = [
                 announcer.run,
                 rights.run,
                 webhook.work,
-                limits.run,
-                watch.run,
+                lambda: watch_loop(metrics),
                 simulator.run,
                 *tokens.work,
                 *relay.works,

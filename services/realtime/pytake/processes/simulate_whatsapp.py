@@ -14,8 +14,8 @@ log = structlog.get_logger()
 
 def run_simulator(
     *,
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     webhook_url: str,
     seed: int,
     speed: float,
@@ -23,7 +23,10 @@ def run_simulator(
     quiet: bool,
 ) -> None:
     """Serve until a signal. Secrets and number are those of the `PYTAKE_WHATSAPP_*` settings."""
-    settings = settings_or_exit("command")
+    given = {"host": host, "port": port}
+    settings = settings_or_exit(
+        "command", **{name: value for name, value in given.items() if value is not None}
+    )
     logs.configure("simulator", level=settings.log_level)
     secret, token = settings.whatsapp_app_secret, settings.whatsapp_access_token
     verify = settings.whatsapp_verify_token
@@ -33,7 +36,7 @@ def run_simulator(
         access_token=token.get_secret_value() if token else "simulated-access-token",
         verify_token=verify.get_secret_value() if verify else "",
         phone_number_id=settings.whatsapp_phone_number_id or "106540352242922",
-        public_url=f"http://{host}:{port}",
+        public_url="",
         seed=seed,
         speed=speed,
         faults=Faults.all_at(faults) if faults else Faults(),
@@ -43,7 +46,10 @@ def run_simulator(
     async def main() -> None:
         async with open_simulator(options) as simulator:
             await serve(
-                "simulator", Listener(simulator.app, host, port), background=[simulator.run]
+                "simulator",
+                Listener(simulator.app, settings.host, settings.port),
+                background=[simulator.run],
+                on_listening=lambda address, _: simulator.found_at(f"http://{address}"),
             )
 
     run(main)

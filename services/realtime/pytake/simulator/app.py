@@ -86,10 +86,14 @@ class Simulator:
         )
         self.customers = Customers(self.world, self.course, options.pace or Pace())
         throughput = Throughput(self.world, per_second=options.per_second)
-        graph = GraphApi(self.world, self.course, throughput, options.public_url)
+        graph = self._graph = GraphApi(self.world, self.course, throughput, options.public_url)
         control = Control(self.world, self.course, self.postman, self.oracle)
         self.app = Starlette(routes=[*control.routes(), *graph.routes()])
         self._http = http
+
+    def found_at(self, public_url: str) -> None:
+        """Say where files are downloaded from, once that is known."""
+        self._graph.base_url = public_url.rstrip("/")
 
     async def verify(self, challenge: str = "1158201444") -> bool:
         """Set the webhook up as Meta does; True if the challenge came back."""

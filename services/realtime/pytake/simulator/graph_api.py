@@ -55,7 +55,7 @@ class GraphApi:
         self._world = world
         self._course = course
         self._throughput = throughput
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
 
     def routes(self) -> list[Route]:
         return [
@@ -217,7 +217,7 @@ class GraphApi:
             return JSONResponse(
                 {
                     "messaging_product": "whatsapp",
-                    "url": f"{self._base_url}/media-files/{media.id}?asked={media.asked}",
+                    "url": f"{self.base_url}/media-files/{media.id}?asked={media.asked}",
                     "mime_type": media.mime_type,
                     "sha256": media.sha256,
                     "file_size": len(media.data),
