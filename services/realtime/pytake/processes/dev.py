@@ -12,7 +12,7 @@ outside.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_address
@@ -143,14 +143,13 @@ def _greet(address: str, settings: Settings) -> None:
 class _Process:
     """The parts of the process, put together and started."""
 
-    def __init__(self, app: ASGIApp, gateway: Gateway, works: list[Work]) -> None:
+    def __init__(
+        self, app: ASGIApp, options: Mapping[str, Any], gateway: Gateway, works: list[Work]
+    ) -> None:
         self.app = app
+        self.listener_options = options
         self.gateway = gateway
         self.works = works
-        self.listener_options = {
-            "ws": "websockets-sansio",
-            "ws_max_size": 16 * gateway.options.max_event_bytes,
-        }
 
     @classmethod
     @asynccontextmanager
@@ -240,8 +239,9 @@ class _Process:
                 *tokens.work,
                 *relay.works,
             ]
-            app = _OnePort(probes, simulator.app, gateway.asgi(rest))
-            yield cls(app, gateway, works)
+            with_sockets, options = gateway.asgi(rest)
+            app = _OnePort(probes, simulator.app, with_sockets)
+            yield cls(app, options, gateway, works)
 
 
 class _Notifier:
@@ -278,6 +278,7 @@ def _gateway(
         status_coalesce_ms=settings.status_coalesce_ms,
         cors_allowed_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
+        direct=settings.transport == "direct",
     )
     ports = Ports(
         verify=verify,

@@ -39,6 +39,49 @@ def _version(
         raise typer.Exit
 
 
+# --- processes ---------------------------------------------------------------------------
+
+
+@app.command()
+def dev(
+    host: Annotated[str | None, typer.Option(help="Where to listen; PYTAKE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="0: any free one; PYTAKE_PORT.")] = None,
+    allow_remote: Annotated[
+        bool, typer.Option(help="Let others than this machine reach the demo.")
+    ] = False,
+) -> None:
+    """Everything in one process, with demo data and a simulated WhatsApp."""
+    from pytake.processes.dev import run_dev
+
+    run_dev(host=host, port=port, allow_remote=allow_remote)
+
+
+@app.command("simulate-whatsapp")
+def simulate_whatsapp(
+    webhook_url: Annotated[
+        str, typer.Option(help="Address of the platform, without a path.")
+    ] = "http://127.0.0.1:8000",
+    host: Annotated[str | None, typer.Option(help="Where to listen; PYTAKE_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="0: any free one; PYTAKE_PORT.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 1,
+    speed: Annotated[float, typer.Option(help="How much faster than real time.")] = 1.0,
+    faults: Annotated[float, typer.Option(help="Probability of every fault, 0 to 1.")] = 0.0,
+    quiet: Annotated[bool, typer.Option(help="Nobody writes by himself.")] = False,
+) -> None:
+    """The simulated WhatsApp alone: Graph API, webhooks, customers, control API."""
+    from pytake.processes.simulate_whatsapp import run_simulator
+
+    run_simulator(
+        host=host,
+        port=port,
+        webhook_url=webhook_url,
+        seed=seed,
+        speed=speed,
+        faults=faults,
+        quiet=quiet,
+    )
+
+
 # --- commands that end -------------------------------------------------------------------
 
 
