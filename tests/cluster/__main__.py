@@ -9,6 +9,9 @@ from contextlib import suppress
 from cluster.cluster import Cluster
 from cluster.programs import ProgramMissing
 
+ACCOUNTS = {"admin@demo.pytake": "admin", "ana@demo.pytake": "agent", "bruno@demo.pytake": "agent"}
+PASSWORD = "demo"
+
 
 def main() -> int:
     # Ctrl-C in a shell, `kill` in a script: both end it in order.
@@ -17,7 +20,7 @@ def main() -> int:
         print("Starting Redis, PostgreSQL, the pods and NGINX ...", flush=True)
         try:
             with Cluster() as cluster:
-                print(describe(cluster), flush=True)
+                print(describe(cluster, create_accounts(cluster)), flush=True)
                 signal.pause()
         except ProgramMissing as missing:
             print(missing, file=sys.stderr)
@@ -26,9 +29,21 @@ def main() -> int:
     return 0
 
 
-def describe(cluster: Cluster) -> str:
+def create_accounts(cluster: Cluster) -> str:
+    """Make the accounts that `pytake dev` has too, and return the token of an administrator."""
+    organization = cluster.create_organization("Demo")
+    ids = [
+        cluster.create_user(email, organization=organization, role=role, password=PASSWORD)
+        for email, role in ACCOUNTS.items()
+    ]
+    return cluster.token(
+        ids[0], role="admin", organization=organization, lifetime_seconds=12 * 3600
+    )
+
+
+def describe(cluster: Cluster, token: str) -> str:
     """Where everything is, and how to try it."""
-    ana = cluster.token("ana", lifetime_seconds=12 * 3600)
+    curl = f"curl --cacert {cluster.certificates.authority} -H 'Authorization: Bearer '$TOKEN"
     lines = [
         "",
         f"  Proxy (TLS)    {cluster.url}",
@@ -40,11 +55,11 @@ def describe(cluster: Cluster) -> str:
             for pod in cluster.pods
         ),
         "",
-        "  A token of the agent Ana for 12 hours:",
-        f"  {ana}",
+        f"  Sign in at {cluster.url} as {', '.join(ACCOUNTS)}; password: {PASSWORD}",
         "",
-        f"  curl --cacert {cluster.certificates.authority} \\",
-        f"       -H 'Authorization: Bearer {ana[:12]}...' {cluster.url}/api/v1/conversations",
+        "  Or with a token of the administrator, good for 12 hours:",
+        f"  TOKEN={token}",
+        f"  {curl} {cluster.url}/api/v1/conversations",
         "",
         "  Ctrl-C stops everything and removes its data.",
     ]

@@ -79,14 +79,13 @@ class Cluster:
             server.start()
         for server in self._own_servers:
             server.wait_until_serving()
-        self._database = self.postgres.create_database()
+        self._database = self.postgres.create_database(template=self._migrated_template())
         self.settings |= {
             "PYTAKE_DATABASE_URL": self.database_url("postgresql+asyncpg"),
             "PYTAKE_DATABASE_LISTEN_URL": self.database_url("postgresql"),
             "PYTAKE_REDIS_URL": self.redis.url,
             **self._chosen_settings,
         }
-        self.run("migrate")
         for kind, size in self._sizes.items():
             for _ in range(size):
                 self._new_pod(kind).start()
@@ -95,6 +94,15 @@ class Cluster:
         self._route()
         self.nginx.start()
         self.nginx.wait_until_serving()
+
+    def _migrated_template(self) -> str:
+        """A database with the newest schema, made once for all clusters of one PostgreSQL."""
+        if self.postgres.migrated_template is None:
+            name = self.postgres.create_database()
+            url = self.postgres.database_url(name, driver="postgresql+asyncpg")
+            run_pytake("migrate", settings={"PYTAKE_DATABASE_URL": url}, folder=self.folder)
+            self.postgres.migrated_template = name
+        return self.postgres.migrated_template
 
     def stop(self) -> None:
         """Stop everything, whatever state it is in. Pods are killed: a drain is for tests of it."""
@@ -202,6 +210,15 @@ class Cluster:
             headers={"Authorization": f"Bearer {token}"},
             verify=self.tls(),
         )
+
+    def create_organization(self, name: str) -> str:
+        """Make an organization with the operators' command and return its id."""
+        return self.run("create", "organization", name).strip()
+
+    def create_user(self, email: str, *, organization: str, role: str, password: str) -> str:
+        """Make a user who can sign in with a password, and return the id."""
+        options = ("--organization", organization, "--role", role)
+        return self.run("create", "user", email, *options, stdin=f"{password}\n").strip()
 
     def create_conversation(self, name: str = "Maria", phone: str | None = None) -> dict[str, Any]:
         """A new conversation of the organization, assigned to nobody: every agent may join it."""

@@ -61,6 +61,8 @@ class PostgresServer(Program):
             user=unprivileged_user(),
             folder=Path("/"),
         )
+        # Filled in by the first cluster that needs it.
+        self.migrated_template: str | None = None
         # The superuser, for whom every other database is a template too.
         self.url = self.database_url("postgres")
 
