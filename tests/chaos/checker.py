@@ -67,6 +67,10 @@ def _broken_log(conversation_id: str, log: list[StoredEvent]) -> Iterator[str]:
     for message_id, times in new.items():
         if times > 1:
             yield f"log of {conversation_id}: message {message_id} is announced {times} times"
+    texts = Counter(row.text for row in log if row.text is not None)
+    for text, times in texts.items():
+        if times > 1:
+            yield f"log of {conversation_id}: the message {text!r} is stored {times} times"
 
 
 def _lost_acknowledgements(history: History) -> Iterator[str]:
@@ -206,6 +210,10 @@ def _check_access(
 
 
 def _check_fence(reader: ReaderHistory, report: Report) -> None:
+    for link in reader.outlived:
+        report.violations.append(
+            f"{reader.name}: connection {link} was left open after its successor had joined"
+        )
     for item in reader.sightings:
         ended = reader.superseded.get(item.link)
         if ended is not None and item.at > ended + FENCE_GRACE_SECONDS:

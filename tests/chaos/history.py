@@ -72,7 +72,9 @@ class ReaderHistory:
     lost_access: list[Lost] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     superseded: dict[int, float] = field(default_factory=dict)
-    """By link: when its successor had joined, after which it must fall silent."""
+    """By link: when its successor had joined, after which it must end."""
+    outlived: list[int] = field(default_factory=list)
+    """Links that the server left open although their successors had joined."""
     inbox: dict[str, str | None] = field(default_factory=dict)
     """By conversation: the assignee that the reader's list shows at the end."""
     reads_to_the_end: bool = True
@@ -87,6 +89,8 @@ class StoredEvent:
     event: str
     message_id: str | None
     status: str | None
+    text: str | None = None
+    """Of a message: every text of a run is written once, so it names the message, too."""
 
 
 @dataclass

@@ -26,6 +26,8 @@ EXPECTED_CODES = {"draining", "slow_consumer", "superseded", "unavailable", "ove
 
 CONNECT_SECONDS = 10.0
 JOIN_SECONDS = 15.0
+FENCE_SECONDS = 12.0
+"""A draining pod ends the old connection 5 s after the new one; a frozen machine may be late."""
 
 
 class Closed(Exception):
@@ -207,6 +209,7 @@ class Reader:
         self._broken_at: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._drain_notice: asyncio.Future[float] | None = None
+        self._fences: set[asyncio.Task[None]] = set()
 
     # --- life ------------------------------------------------------------------------------
 
@@ -247,12 +250,18 @@ class Reader:
                 attempt = 0 if self.is_whole else attempt + 1
                 ended = current
                 current = await self._stay(current)
-                await ended.end()
+                if current is not None:
+                    self._watch_fence(ended)
+                else:
+                    await ended.end()
                 if current is None:
                     self._broken_at = self._broken_at or time.monotonic()
                     self._link = None
                     await asyncio.sleep(self._dice.random() * min(5.0, 2.0**attempt))
         finally:
+            for fence in self._fences:
+                fence.cancel()
+            await asyncio.gather(*self._fences, return_exceptions=True)
             if current is not None:
                 await current.end()
 
@@ -284,6 +293,20 @@ class Reader:
         await successor.end()
         await asyncio.wait({connection.reading})
         return None
+
+    def _watch_fence(self, connection: Connection) -> None:
+        """Leave the old connection to the server, which must end it."""
+        fence = asyncio.create_task(self._await_fence(connection))
+        self._fences.add(fence)
+        fence.add_done_callback(self._fences.discard)
+
+    async def _await_fence(self, connection: Connection) -> None:
+        try:
+            await asyncio.wait({connection.reading}, timeout=FENCE_SECONDS)
+            if not connection.reading.done():
+                self.history.outlived.append(connection.link.number)
+        finally:
+            await connection.end()
 
     def move_after(self, seconds: float) -> None:
         """The pod drains: a second connection is opened first, then the first one left."""

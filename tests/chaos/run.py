@@ -7,8 +7,10 @@ import asyncio
 import random
 import sys
 import time
+from typing import Any
 
 from chaos.checker import Report, check
+from chaos.sabotage import SabotagedCluster
 from chaos.scenarios import SCENARIOS, Scenario
 from chaos.workload import Workload
 from cluster.cluster import Cluster
@@ -19,9 +21,18 @@ HEAD = (
 )
 
 
+def cluster_of(scenario: Scenario) -> Cluster:
+    """Return the cluster in which the story is told."""
+    options: dict[str, Any] = {"gateways": scenario.gateways, "apis": 1, "relays": 1}
+    if scenario.sabotage:
+        how, *kinds = scenario.sabotage
+        return SabotagedCluster(how, kinds, settings=scenario.settings, **options)
+    return Cluster(settings=scenario.settings, **options)
+
+
 async def run_scenario(scenario: Scenario, seed: int) -> Report:
     """Start a cluster, tell the story under load, and check the histories."""
-    cluster = Cluster(gateways=scenario.gateways, apis=1, relays=1, settings=scenario.settings)
+    cluster = cluster_of(scenario)
     await asyncio.to_thread(cluster.start)
     try:
         dice = random.Random(seed)

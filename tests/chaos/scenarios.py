@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from chaos.faulty_proxy import FaultyProxy
+from chaos.sabotage import heal
 from chaos.stalled_reader import StalledReaders
 from chaos.workload import Load, Workload
 from cluster.pods import Pod
@@ -27,6 +29,8 @@ class Scenario:
     load: Load = field(default_factory=Load)
     gateways: int = 2
     settings: dict[str, str] = field(default_factory=dict)
+    sabotage: tuple[Any, ...] = ()
+    """A way of `chaos.sabotage`, and the kinds of pods that it befalls."""
 
 
 async def _calm(seconds: float) -> None:
@@ -66,6 +70,19 @@ async def api_killed(workload: Workload) -> None:
         pod.kill()
         await _restart(pod)
     await _calm(2)
+
+
+async def api_dies_before_publish(workload: Workload) -> None:
+    """The API ends itself between a commit and its publish, again and again."""
+    (pod,) = workload.cluster.apis
+    for deaths_left in reversed(range(5)):
+        while pod.is_running:
+            await asyncio.sleep(0.05)
+        await asyncio.to_thread(pod.wait, 10)
+        if deaths_left == 0:
+            heal(pod)
+        await _restart(pod)
+    await _calm(3)
 
 
 async def relay_killed(workload: Workload) -> None:
@@ -184,6 +201,15 @@ async def everybody_comes_back(workload: Workload) -> None:
     await _calm(2)
 
 
+async def clients_move(workload: Workload) -> None:
+    """Clients open a new connection while the old one lives: another network, a restored tab."""
+    for _ in range(3):
+        for reader in workload.readers:
+            reader.move_after(workload.dice.random())
+        await _calm(3)
+    await _calm(13)
+
+
 async def rights_change(workload: Workload) -> None:
     """Conversations change hands under load: who loses one sees nothing of it after that."""
     agents = [reader.history.name for reader in workload.readers]
@@ -212,7 +238,12 @@ SCENARIOS = {
     for scenario in (
         Scenario("gateway killed", gateway_killed),
         Scenario("gateway frozen 20 s", gateway_frozen),
-        Scenario("api killed", api_killed, settings={}),
+        Scenario("api killed", api_killed),
+        Scenario(
+            "api dies before publish",
+            api_dies_before_publish,
+            sabotage=("die-before-publish", "api"),
+        ),
         Scenario("relay killed", relay_killed),
         Scenario("redis restarted empty", redis_restarted_empty),
         Scenario("redis paused 60 s", redis_paused),
@@ -232,6 +263,7 @@ SCENARIOS = {
             everybody_comes_back,
             Load(conversations=200, readers=2000, joined_by_each=2, messages_per_second=50),
         ),
+        Scenario("clients move", clients_move),
         Scenario("rights change", rights_change),
         Scenario("mixed", mixed),
         Scenario("mixed, status batches", mixed, Load(features=("status_batch",))),
@@ -239,6 +271,16 @@ SCENARIOS = {
 }
 
 SHORT_LOAD = Load(conversations=6, readers=20, joined_by_each=3, messages_per_second=30)
+
+
+SABOTAGED = {
+    "hole-check": Scenario(
+        "no hole check", subscribers_cut, SHORT_LOAD, sabotage=("hole-check", "gateway")
+    ),
+    "unique-key": Scenario("no unique key", api_killed, SHORT_LOAD, sabotage=("unique-key", "api")),
+    "fence": Scenario("no fence", clients_move, SHORT_LOAD, sabotage=("fence", "gateway")),
+}
+"""What the checker must report: a promise is switched off in each."""
 
 
 async def short_mix(workload: Workload) -> None:

@@ -21,6 +21,8 @@ from cluster.waiting import scaled
 
 REQUEST_SECONDS = 5.0
 PAGE = 500
+REPEATED_POSTS = 0.02
+"""Part of the messages that are posted once more, as a client does that lost the answer."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,14 @@ class Workload:
         while self._writing:
             began = time.monotonic()
             count += 1
-            await self.post(self.dice.choice(self.conversations), f"{writer}/{count}")
+            conversation_id, key = self.dice.choice(self.conversations), str(uuid4())
+            await self.post(conversation_id, f"{writer}/{count}", key)
+            if self.dice.random() < REPEATED_POSTS:
+                await self.post(conversation_id, f"{writer}/{count}", key)
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
 
-    async def post(self, conversation_id: str, text: str) -> None:
+    async def post(self, conversation_id: str, text: str, client_message_id: str) -> None:
         """Post one message and repeat it with the same id until it is acknowledged."""
-        client_message_id = str(uuid4())
         body = {
             "message_type": "text",
             "content": {"text": text},
@@ -246,4 +250,5 @@ def _stored(item: dict[str, Any]) -> StoredEvent:
         item["event"],
         data["id"] if is_new else data.get("message_id"),
         data.get("status") if item["event"] != "conversation:updated" else None,
+        data["content"].get("text") if is_new else None,
     )
