@@ -81,13 +81,14 @@ class EventRates(Protocol):
 class CloseOrder:
     """Asks the pod that has a connection to end it, for the reason that the code names.
 
-    With `after_join` the old connection may finish what it does: it ends as soon as its
-    successor has joined, or after 5 s.
+    `has_joined` tells that the successor of a superseded connection has joined its
+    conversations: a pod that drains lets the old one go on until then, or for 5 s.
     """
 
     connection_id: ConnectionId
     user_id: UserId
     code: ErrorCode
+    has_joined: bool = False
 
 
 class PodSignals(Protocol):

@@ -1,0 +1,126 @@
+"""What pods tell each other beside events: close this connection, these are my viewers."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import orjson
+
+from pytake.application.connection_ports import (
+    CloseOrder,
+    PodId,
+    Viewer,
+    ViewersChanged,
+)
+from pytake.broker.envelope import channel_of
+from pytake.broker.redis_commands import RedisCommands
+from pytake.broker.redis_feed import RedisEventFeed
+from pytake.broker.redis_link import ReplyError
+from pytake.domain.errors import ErrorCode, Unavailable
+from pytake.domain.ids import ConnectionId, ConversationId, UserId
+
+VIEWERS_SECONDS = 45
+"""After which the viewers of a pod that says nothing any more are forgotten."""
+
+
+def _pod_channel(pod_id: PodId) -> str:
+    return f"pytake:pod:{pod_id}"
+
+
+class RedisPodSignals:
+    """Port `PodSignals`: a channel for each pod."""
+
+    def __init__(self, commands: RedisCommands, feed: RedisEventFeed, pod_id: PodId) -> None:
+        self._commands = commands
+        self._on_close: Callable[[CloseOrder], None] = lambda order: None
+        feed.listen_to(_pod_channel(pod_id), self._heard)
+
+    def listen(self, on_close: Callable[[CloseOrder], None]) -> None:
+        self._on_close = on_close
+
+    async def close(self, pod_id: PodId, order: CloseOrder) -> None:
+        note = {
+            "close": order.connection_id,
+            "user": order.user_id,
+            "code": order.code.value,
+            "joined": order.has_joined,
+        }
+        try:
+            await self._commands.call("PUBLISH", _pod_channel(pod_id), orjson.dumps(note))
+        except (Unavailable, ReplyError):
+            # The next assertion of places, at most 10 s later, says the same.
+            return
+
+    def _heard(self, channel: str, body: bytes) -> None:
+        try:
+            note = orjson.loads(body)
+            order = CloseOrder(
+                ConnectionId(note["close"]),
+                UserId(note["user"]),
+                ErrorCode(note["code"]),
+                has_joined=bool(note.get("joined")),
+            )
+        except (ValueError, KeyError, TypeError):
+            return
+        self._on_close(order)
+
+
+class RedisViewerBoard:
+    """Port `ViewerBoard`: a hash for each conversation, and gossip on its channel."""
+
+    def __init__(self, commands: RedisCommands, feed: RedisEventFeed, pod_id: PodId) -> None:
+        self._commands = commands
+        self._pod_id = pod_id
+        self._on_change: ViewersChanged = lambda conversation_id, pod_id, viewers: None
+        feed.listen_to_gossip(self._heard)
+
+    def listen(self, on_change: ViewersChanged) -> None:
+        self._on_change = on_change
+
+    async def show(self, conversation_id: ConversationId, mine: Sequence[Viewer]) -> None:
+        viewers = [[viewer.user_id, viewer.name] for viewer in mine]
+        body = orjson.dumps({"viewers": viewers, "pod": self._pod_id})
+        key = _key(conversation_id)
+        keep = (
+            [["SET", f"{key}:{self._pod_id}", body, "EX", VIEWERS_SECONDS]]
+            if viewers
+            else [["DEL", f"{key}:{self._pod_id}"]]
+        )
+        index = ["SADD" if viewers else "SREM", key, self._pod_id]
+        channel = channel_of(conversation_id)
+        commands = [*keep, index, ["EXPIRE", key, VIEWERS_SECONDS], ["PUBLISH", channel, body]]
+        try:
+            await self._commands.calls(commands)
+        except Unavailable:
+            return
+
+    async def others(self, conversation_id: ConversationId) -> Mapping[PodId, Sequence[Viewer]]:
+        key = _key(conversation_id)
+        try:
+            pods = [pod.decode() for pod in await self._commands.call("SMEMBERS", key)]
+            pods = [pod for pod in pods if pod != self._pod_id]
+            bodies = (
+                await self._commands.call("MGET", *(f"{key}:{pod}" for pod in pods)) if pods else []
+            )
+        except (Unavailable, ReplyError):
+            return {}
+        return {
+            pod: _viewers(orjson.loads(body))
+            for pod, body in zip(pods, bodies, strict=True)
+            if body is not None
+        }
+
+    def _heard(self, conversation_id: str, body: bytes) -> None:
+        try:
+            note = orjson.loads(body)
+            pod_id, viewers = str(note["pod"]), _viewers(note)
+        except (ValueError, KeyError, TypeError):
+            return
+        if pod_id != self._pod_id:
+            self._on_change(ConversationId(conversation_id), pod_id, viewers)
+
+
+def _key(conversation_id: str) -> str:
+    return f"pytake:{{viewers:{conversation_id}}}"
+
+
+def _viewers(note: dict[str, list[list[str]]]) -> tuple[Viewer, ...]:
+    return tuple(Viewer(UserId(user_id), name) for user_id, name in note["viewers"])
