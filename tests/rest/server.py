@@ -19,6 +19,7 @@ import uvicorn
 
 from pytake.application.announce import Announcer
 from pytake.domain.events import ConversationEvent
+from pytake.messages_api.app import build_routes
 from pytake.observability.metrics import Metrics
 from pytake.observability.tracing import Tracing
 from pytake.processes.clock import utc_now
@@ -91,17 +92,24 @@ class RestServer:
     tokens: Tokens
     heard: Heard
     metrics: Metrics
+    document: dict[str, Any]
     organization_id: str = field(default_factory=lambda: str(uuid4()))
+    claims: dict[str, Any] = field(default_factory=dict)
+    """What every token of a test says besides, such as `iss` and `aud`."""
 
     def token(self, *, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
         now = datetime.now(UTC)
-        everything = {
-            "sub": str(uuid4()),
-            "organization_id": self.organization_id,
-            "role": "agent",
-            "iat": now.timestamp(),
-            "exp": int((now + timedelta(minutes=5)).timestamp()),
-        } | claims
+        everything = (
+            {
+                "sub": str(uuid4()),
+                "organization_id": self.organization_id,
+                "role": "agent",
+                "iat": now.timestamp(),
+                "exp": int((now + timedelta(minutes=5)).timestamp()),
+            }
+            | self.claims
+            | claims
+        )
         return jwt.encode(everything, secret, algorithm=algorithm)
 
     async def person(
@@ -143,9 +151,10 @@ async def rest_server(folder: Path, **settings: Any) -> AsyncIterator[RestServer
             limits=build_limits(loaded),
             clock=utc_now,
         )
+        document = build_routes(services).openapi()
         app = build_rest(loaded, services, metrics=metrics, tracing=Tracing())
         async with listening(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as client:
-            yield RestServer(client, loaded, store, rights, tokens, heard, metrics)
+            yield RestServer(client, loaded, store, rights, tokens, heard, metrics, document)
         await tokens.close()
 
 
