@@ -4,7 +4,7 @@ Each takes the next `seq` of its conversation in the transaction that stores it.
 The log has no holes and no repeats, so `seq` alone tells a reader what is missing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -25,6 +25,8 @@ class ConversationEvent:
     already encoded: it is spliced into the packet and never parsed on the way.
     The two versions are those under which the event was committed: whoever
     emits it must have checked its readers under at least these.
+    `published_at` and `received_at` (seconds since 1970) are when it was handed to the broker
+    and when this pod heard it from there; 0 where it came another way.
     """
 
     organization_id: OrganizationId
@@ -36,3 +38,5 @@ class ConversationEvent:
     acl_version: int
     organization_acl_version: int
     traceparent: str | None = None
+    published_at: float = field(default=0.0, compare=False)
+    received_at: float = field(default=0.0, compare=False)

@@ -11,12 +11,11 @@ from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import STATUS_BATCH, Connection, Membership
 from pytake.gateway.emitter import Emitter, Outlet, json_bytes, prepare
+from pytake.gateway.observe import Deliveries
 from pytake.gateway.rooms import Room
 from pytake.gateway.sequencer import NEVER_CHECKED, Versions
-from pytake.gateway.status_batch import StatusRun, is_status
+from pytake.gateway.status_batch import StatusRun, as_one, is_status
 from pytake.transport import PreparedPacket
-
-Observer = Callable[[ConversationEvent, int, str], None]
 
 
 def sees(connection: Connection, access: Access | None) -> bool:
@@ -34,7 +33,7 @@ class Audience:
         coalesce_seconds: How long statuses are collected for clients that take batches.
         on_shown_out: Told of a connection that lost a conversation.
         on_message: Told of each message that goes out, for what ends with it.
-        observe: Told of each event, how many got it, and by which path.
+        deliveries: Told of each event and how many got it; says who is asked to confirm.
     """
 
     def __init__(
@@ -44,13 +43,13 @@ class Audience:
         coalesce_seconds: float,
         on_shown_out: Callable[[Connection, Room], None],
         on_message: Callable[[Room, ConversationEvent], None],
-        observe: Observer,
+        deliveries: Deliveries,
     ) -> None:
         self._emitter = emitter
         self._coalesce_seconds = coalesce_seconds
         self._on_shown_out = on_shown_out
         self._on_message = on_message
-        self._observe = observe
+        self._deliveries = deliveries
         self._runs: dict[ConversationId, StatusRun] = {}
         self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
 
@@ -113,10 +112,24 @@ class Audience:
                 reached = self._deliver_status(room, event, packet)
             else:
                 self.flush_statuses(room)
-                reached = self._emitter.fan_out(room.outlets_of_members(), packet)
-            self._observe(event, reached, "live")
+                reached = self._deliver_to_all(room, event, packet)
+            self._deliveries(event, reached, "live")
             if event.name == DurableEvent.MESSAGE_NEW:
                 self._on_message(room, event)
+
+    def _deliver_to_all(self, room: Room, event: ConversationEvent, packet: PreparedPacket) -> int:
+        outlets = room.outlets_of_members()
+        asked = self._deliveries.to_ask(event, room.members.values())
+        if asked is None:
+            return self._emitter.fan_out(outlets, packet)
+        others = [outlet for outlet in outlets if outlet is not asked.outlet]
+        reached = self._emitter.fan_out(others, packet)
+        if self._emitter.ask(
+            asked.sid, event.name, event.data, lambda *answer: self._deliveries.confirmed(event)
+        ):
+            self._deliveries.asked(event, asked)
+            reached += 1
+        return reached
 
     def _deliver_status(self, room: Room, event: ConversationEvent, packet: PreparedPacket) -> int:
         plain, batching = _by_feature(room)
@@ -137,16 +150,18 @@ class Audience:
         if (timer := self._timers.pop(room.conversation_id, None)) is not None:
             timer.cancel()
         run = self._runs.pop(room.conversation_id, None)
-        if run is None or (event := run.take()) is None:
+        events = run.take() if run is not None else []
+        if not events:
             return
-        name, data = event
-        self._emitter.fan_out(_by_feature(room)[1], prepare(name, data))
+        name, data = as_one(events)
+        reached = self._emitter.fan_out(_by_feature(room)[1], prepare(name, data))
+        self._deliveries.batch(name, events, reached)
 
     def replay(self, connection: Connection, events: list[ConversationEvent]) -> None:
         """Write missed events to one joiner, each with its own `seq`."""
         for event in events:
             self._emitter.send(connection.sid, prepare(event.name, event.data))
-            self._observe(event, 1, "replay")
+            self._deliveries(event, 1, "replay")
 
     async def drained(self, connection: Connection) -> None:
         """Wait until the connection has taken what was written to it."""

@@ -6,7 +6,7 @@ synchronously, so that a check and the write that depends on it are one turn of 
 Packets are encoded and framed once and shared by all who get them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -15,14 +15,17 @@ from pytake.transport import AsyncManager, AsyncServer, PreparedPacket
 from pytake.transport.peer import Peer
 
 NAMESPACE = "/"
+MAX_UNANSWERED = 8
+"""Questions to one connection that may be open; older ones are forgotten."""
 
 Outlet = Peer
 """What carries one connection."""
 
 
-def prepare(event: str, data: bytes) -> PreparedPacket:
+def prepare(event: str, data: bytes, ack_id: int | None = None) -> PreparedPacket:
     """Encode an event whose data is JSON already: it is spliced, never parsed."""
-    return PreparedPacket(b'42["%b",%b]' % (event.encode(), data))
+    number = b"" if ack_id is None else b"%d" % ack_id
+    return PreparedPacket(b'42%b["%b",%b]' % (number, event.encode(), data))
 
 
 def json_bytes(data: Mapping[str, Any]) -> bytes:
@@ -48,6 +51,19 @@ class Emitter:
     def send(self, sid: str, packet: PreparedPacket) -> None:
         """Write to one connection; nothing happens if it is gone."""
         self._manager.send_to(sid, packet)
+
+    def ask(self, sid: str, event: str, data: bytes, on_answer: Callable[..., None]) -> bool:
+        """Write to one connection and ask for an acknowledgement; False if it is gone.
+
+        Who does not answer the next question either is not waited for any more: a client
+        that never answers holds one callable.
+        """
+        # Under 0 python-socketio keeps the counter of the ids.
+        open_questions = [each for each in self._manager.callbacks.get(sid, ()) if each]
+        for unanswered in open_questions[:-MAX_UNANSWERED]:
+            del self._manager.callbacks[sid][unanswered]
+        ack_id = self._manager._generate_ack_id(sid, on_answer)
+        return self._manager.send_to(sid, prepare(event, data, ack_id))
 
     def fan_out(
         self, outlets: Iterable[Outlet], packet: PreparedPacket, *, ephemeral: bool = False

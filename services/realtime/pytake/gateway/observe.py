@@ -1,26 +1,71 @@
-"""Counts what goes out and how long it took, at the price of an addition."""
+"""Counts what goes out and how long it took, at the price of an addition.
 
+A broadcast to a thousand members is one observation of a thousand. One broadcast in
+sixteen, and every one whose trace is sampled, is followed further: one member with the
+feature `receipts` gets it in a frame that asks for an acknowledgement, and its answer
+closes the account of the stages on the way.
+"""
+
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 
 from pytake.contract.client_events import MessageReceipt
 from pytake.domain.events import ConversationEvent
-from pytake.gateway.connection import Connection
+from pytake.domain.ids import ConversationId
+from pytake.gateway.connection import RECEIPTS, Connection
 from pytake.observability.metrics import Metrics
+from pytake.observability.trace_context import is_sampled, trace_id_of
+from pytake.observability.tracing import Tracing
+
+FOLLOW_ONE_IN = 16
+RECEIPT_SECONDS = 5.0
+LOOK_AT_MOST = 64
+"""How many members are asked for the feature: a room of thousands without it costs no more."""
+
+MAX_FOLLOWED = 1000
+
+
+@dataclass(slots=True)
+class Followed:
+    """A broadcast on its way to one client, with the moments it passed."""
+
+    event: ConversationEvent
+    connection: Connection
+    stages: tuple[float, float, float]
+    written_at: float
+    traceparent: str
+    timer: asyncio.TimerHandle
+
+
+Key = tuple[ConversationId, int]
 
 
 class Deliveries:
-    """Observes durable events written to clients.
+    """Observes durable events written to clients, and follows some to their receipts.
 
     Args:
         metrics: The figures of the process.
+        tracing: Where the spans of sampled events go.
         path: `remote` where another process stored the event, `local` in `pytake dev`.
+        clock: The time of day in seconds, as the commit was stamped.
     """
 
-    def __init__(self, metrics: Metrics, path: str = "remote") -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        tracing: Tracing | None = None,
+        path: str = "remote",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._metrics = metrics
+        self._tracing = tracing or Tracing()
         self._path = path
-        self._sent: Mapping[str, object] = {}
+        self._clock = clock
+        self._followed: dict[Key, Followed] = {}
+        self._until_next = FOLLOW_ONE_IN
 
     def __call__(self, event: ConversationEvent, reached: int, kind: str) -> None:
         """Count one event that was written to so many connections."""
@@ -30,13 +75,123 @@ class Deliveries:
         if kind == "replay":
             self._metrics.recovered_messages.inc(amount=reached)
             return
-        seconds = time.time() - event.created_at.timestamp()
+        self._observe(event, event.name, reached)
+
+    def batch(self, name: str, events: list[ConversationEvent], reached: int) -> None:
+        """Count statuses that were collected and written as one event; the oldest counts."""
+        self._metrics.status_batch_size.observe(len(events))
+        if reached:
+            self._metrics.events_sent.inc(name, amount=reached)
+            self._observe(events[0], name, reached, links=events[1:])
+
+    def _observe(
+        self,
+        event: ConversationEvent,
+        name: str,
+        reached: int,
+        links: Iterable[ConversationEvent] = (),
+    ) -> None:
+        seconds = self._clock() - event.created_at.timestamp()
         if seconds < 0:
             self._metrics.clock_skew.inc()
             seconds = 0.0
-        self._metrics.message_delivery_seconds.observe(
-            seconds, event.name, self._path, count=reached
+        cell = self._metrics.message_delivery_seconds.cell(name, self._path)
+        if not is_sampled(event.traceparent):
+            cell.observe(seconds, reached)
+            return
+        cell.observe_traced(seconds, trace_id_of(event.traceparent), reached)
+        self._tracing.record(
+            f"deliver {name}",
+            event.traceparent,
+            seconds=seconds,
+            links=[each.traceparent for each in links if each.traceparent],
+            attributes={"pytake.seq": event.seq, "pytake.members": reached},
         )
 
+    # --- receipts -------------------------------------------------------------------------
+
+    def to_ask(self, event: ConversationEvent, members: Iterable[Connection]) -> Connection | None:
+        """Return the member that is asked to confirm this broadcast; mostly nobody."""
+        self._until_next -= 1
+        if self._until_next > 0 and not is_sampled(event.traceparent):
+            return None
+        if self._until_next <= 0:
+            self._until_next = FOLLOW_ONE_IN
+        if len(self._followed) >= MAX_FOLLOWED:
+            return None
+        for member in islice(members, LOOK_AT_MOST):
+            if RECEIPTS in member.features and member.outlet is not None:
+                return member
+        return None
+
+    def asked(self, event: ConversationEvent, connection: Connection) -> None:
+        """Begin to wait: the broadcast was just written to the member that is asked."""
+        now = self._clock()
+        created = event.created_at.timestamp()
+        published = min(max(event.published_at or created, created), now)
+        received = min(max(event.received_at or published, published), now)
+        self._metrics.sampled_events.inc()
+        if now - created > RECEIPT_SECONDS:
+            # Late before it was written: from the store where it never came by the broker.
+            self._metrics.unconfirmed_events.inc("received" if event.received_at else "published")
+            return
+        key = (event.conversation_id, event.seq)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(RECEIPT_SECONDS, self._give_up, key)
+        stages = (created, published, received)
+        self._followed[key] = Followed(
+            event, connection, stages, now, event.traceparent or "", timer
+        )
+
+    def confirmed(self, event: ConversationEvent) -> None:
+        """The member that was asked has acknowledged the event."""
+        followed = self._followed.pop((event.conversation_id, event.seq), None)
+        if followed is not None:
+            self._close(followed)
+
     def on_receipt(self, connection: Connection, receipt: MessageReceipt) -> None:
-        """Count what a client says to have shown; its clock is not ours and not trusted."""
+        """Take a client's own confirmations; its clock is not ours and not trusted, so the
+        moment that counts is the arrival."""
+        for item in receipt.items:
+            key = (ConversationId(item.conversation_id), item.seq)
+            followed = self._followed.get(key)
+            if followed is not None and followed.connection is connection:
+                del self._followed[key]
+                self._close(followed)
+
+    def _close(self, followed: Followed) -> None:
+        followed.timer.cancel()
+        now = self._clock()
+        created, published, received = followed.stages
+        written = followed.written_at
+        parts = (published - created, received - published, written - received, now - written)
+        for stage, seconds in zip(("publish", "broker", "write", "receipt"), parts, strict=True):
+            self._metrics.delivery_stage_seconds.observe(max(0.0, seconds), stage)
+        cell = self._metrics.message_receipt_seconds.cell(followed.event.name)
+        seconds = max(0.0, now - created)
+        if not is_sampled(followed.traceparent):
+            cell.observe(seconds)
+            return
+        cell.observe_traced(seconds, trace_id_of(followed.traceparent))
+        self._tracing.record(
+            "receipt",
+            followed.traceparent,
+            seconds=now - written,
+            attributes={"pytake.seq": followed.event.seq, "pytake.event": followed.event.name},
+        )
+
+    def _give_up(self, key: Key) -> None:
+        followed = self._followed.pop(key, None)
+        if followed is None:
+            return
+        if followed.connection.is_open:
+            self._metrics.unconfirmed_events.inc("written")
+        else:
+            # It left before it could answer: that says nothing about our way to it.
+            self._metrics.sampled_events.inc(amount=-1)
+
+    def stop(self) -> None:
+        """Wait for nobody any more."""
+        for followed in self._followed.values():
+            followed.timer.cancel()
+        self._followed.clear()

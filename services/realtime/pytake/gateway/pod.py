@@ -7,7 +7,7 @@ put together the same thing. The result is an ASGI application around another on
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -51,6 +51,7 @@ from pytake.gateway.typing_notices import TypingNotices
 from pytake.gateway.upkeep import Upkeep
 from pytake.gateway.viewers import Viewers
 from pytake.observability.metrics import Metrics
+from pytake.observability.tracing import Tracing
 from pytake.transport import AsyncManager, uvicorn_config
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class Options:
     cors_allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     socketio_path: str = "socket.io"
+    path: Literal["local", "remote"] = "remote"
     direct: bool = True
 
 
@@ -105,6 +107,7 @@ class Ports:
     viewers: ViewerBoard
     manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
+    tracing: Tracing = field(default_factory=Tracing)
 
 
 class Gateway:
@@ -146,7 +149,7 @@ class Gateway:
         self.registry = Registry(self.emitter, self.tasks)
 
     def _build_conversations(self, options: Options, ports: Ports) -> None:
-        self.deliveries = Deliveries(ports.metrics)
+        self.deliveries = Deliveries(ports.metrics, ports.tracing, options.path)
         questions = Questions(ports.event_log, self.tasks)
         self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
         self.typing = TypingNotices(self.cluster_rooms, self.tasks)
@@ -156,7 +159,7 @@ class Gateway:
             coalesce_seconds=options.status_coalesce_ms / 1000,
             on_shown_out=self._on_shown_out,
             on_message=self.typing.on_message,
-            observe=self.deliveries,
+            deliveries=self.deliveries,
         )
         self.rooms.audience = self.audience
         self.conversations = Conversations(self.rooms, self.audience, questions, self.tasks)
@@ -251,6 +254,7 @@ class Gateway:
         """End the background work. Nothing may be served any more."""
         self.viewers.stop()
         self.audience.stop()
+        self.deliveries.stop()
         for connection in self.registry:
             self.registry.end(connection.sid, ErrorCode.DRAINING)
             connection.cancel_timers()

@@ -28,17 +28,17 @@ class StatusRun:
         self._events.append(event)
         return len(self._events) >= MAX_UPDATES
 
-    def take(self) -> tuple[str, bytes] | None:
-        """Return name and data of what stands for the run, and begin a new one.
-
-        A run of one is sent as the single status that it is.
-        """
+    def take(self) -> list[ConversationEvent]:
+        """Return the run, and begin a new one."""
         events, self._events = self._events, []
-        if not events:
-            return None
-        if len(events) == 1:
-            return events[0].name, events[0].data
-        return BATCH_EVENT, batch_data(events)
+        return events
+
+
+def as_one(events: list[ConversationEvent]) -> tuple[str, bytes]:
+    """Return name and data of what stands for a run: a run of one is the status that it is."""
+    if len(events) == 1:
+        return events[0].name, events[0].data
+    return BATCH_EVENT, batch_data(events)
 
 
 def batch_data(events: list[ConversationEvent]) -> bytes:
