@@ -82,6 +82,17 @@ def simulate_whatsapp(
     )
 
 
+# --- processes ---------------------------------------------------------------------------
+
+
+@app.command()
+def api() -> None:
+    """Serve the REST API, the WhatsApp webhook and the inbox at `/`."""
+    from pytake.processes.api import run_api
+
+    run_api()
+
+
 # --- commands that end -------------------------------------------------------------------
 
 

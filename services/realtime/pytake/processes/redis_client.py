@@ -1,10 +1,14 @@
-"""A client for each kind of Redis address that the settings take."""
+"""A redis-py client for each kind of address, where a pool and all commands are wanted.
+
+What processes say to each other goes over `broker.redis`, whose one link keeps order.
+"""
 
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
+
+from pytake.broker.redis import parse_address
 
 TIMEOUT_SECONDS = 2.0
 
@@ -12,33 +16,20 @@ TIMEOUT_SECONDS = 2.0
 def connect_redis(url: str, *, timeout: float = TIMEOUT_SECONDS) -> Any:
     """Return a client for commands; nothing is opened before the first one.
 
-    Addresses: `redis://`, `rediss://`; `redis+sentinel://host:port,host:port/master/0`;
-    `redis+cluster://host:port,host:port`. A user and a password stand before the `@`.
+    Raises:
+        ValueError: The address is none of ours.
     """
+    address = parse_address(url)
     options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    parts = urlsplit(url)
-    if parts.scheme == "redis+sentinel":
-        master, _, database = parts.path.lstrip("/").partition("/")
-        make: Any = Sentinel
-        sentinel = make(_hosts(parts, 26379), sentinel_kwargs=options)
-        return sentinel.master_for(
-            master or "mymaster", db=int(database or 0), **_login(parts), **options
-        )
-    if parts.scheme == "redis+cluster":
-        nodes = [ClusterNode(host, port) for host, port in _hosts(parts, 6379)]
-        return RedisCluster(startup_nodes=nodes, **_login(parts), **options)
-    return Redis.from_url(url, **options)
-
-
-def _hosts(parts: SplitResult, default_port: int) -> list[tuple[str, int]]:
-    hosts: list[tuple[str, int]] = []
-    for each in parts.netloc.rpartition("@")[2].split(","):
-        host, _, port = each.rpartition(":") if ":" in each else (each, "", "")
-        hosts.append((host.strip("[]"), int(port or default_port)))
-    return hosts
-
-
-def _login(parts: SplitResult) -> dict[str, Any]:
-    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    login = {"username": unquote(user), "password": unquote(password)}
-    return {name: value for name, value in login.items() if value}
+    login: dict[str, Any] = {"username": address.username, "password": address.password}
+    if address.kind == "single":
+        # As the address says, with its own options such as `ssl_ca_certs`.
+        return Redis.from_url(url, **options)
+    if address.tls is not None:
+        options |= {"ssl": True}
+    if address.kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in address.nodes]
+        return RedisCluster(startup_nodes=nodes, **login, **options)
+    make: Any = Sentinel
+    sentinel = make(list(address.nodes), sentinel_kwargs=options)
+    return sentinel.master_for(address.service, db=address.database, **login, **options)

@@ -13,6 +13,7 @@ import uvloop
 
 from pytake.processes.server import CannotListen
 from pytake.settings import BadSettings, Process, Settings, load
+from pytake.store import StoreNotUsable
 
 BAD_SETTINGS_STATUS = 2
 
@@ -28,11 +29,12 @@ def settings_or_exit(process: Process, **overrides: object) -> Settings:
 
 
 def run(main: Callable[[], Awaitable[None]]) -> NoReturn:
-    """Run a process on uvloop and exit: 0 when `main` returns, 1 where it cannot listen."""
+    """Run a process on uvloop and exit: 0 when `main` returns, 1 with a line where it cannot
+    listen or has the wrong database."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_coroutine(main))
-    except CannotListen as error:
+    except (CannotListen, StoreNotUsable) as error:
         sys.exit(str(error))
     sys.exit(0)
 
