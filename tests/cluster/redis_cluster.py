@@ -77,10 +77,13 @@ class RedisCluster:
         share = SLOTS // len(self.nodes)
         starts = [share * number for number in range(len(self.nodes))]
         bounds = itertools.pairwise([*starts, SLOTS])
+        # A node takes an epoch only while it knows no other: all of them before the first meeting.
         for number, (node, (first, end)) in enumerate(zip(self.nodes, bounds, strict=True)):
             with node.client() as client:
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
                 client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
+        for node in self.nodes:
+            with node.client() as client:
                 for other in self.nodes:
                     if other is not node:
                         bus = other.command[other.command.index("--cluster-port") + 1]
