@@ -310,6 +310,9 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         for sid in self.room_members(room, namespace):
             self.basic_leave_room(sid, namespace, room)
 
+    async def stop(self) -> None:
+        """Let go of what the manager holds open."""
+
     def room_opened(self, room: Room) -> None:
         """The first local member joined a room."""
 

@@ -167,6 +167,11 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         for peer in list(self.eio.sockets.values() if self.direct else self._stock_peers.values()):
             peer.shut(reason)
 
+    async def shutdown(self) -> None:
+        """Stop timers, background work and the link to other pods."""
+        await super().shutdown()
+        await self.manager.stop()
+
     async def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         peer = self.peer(eio_sid)
         if peer is not None:
