@@ -146,8 +146,8 @@ async def serve(
             log.info(
                 "listening",
                 component=component,
-                address=addresses[0],
-                inner_address=inner_address or addresses[0],
+                address=f"http://{addresses[0]}",
+                inner_address=f"http://{inner_address or addresses[0]}",
             )
             if on_listening is not None:
                 on_listening(addresses[0], inner_address)
