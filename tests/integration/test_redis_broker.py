@@ -88,7 +88,7 @@ async def test_a_feed_whose_line_was_cut_subscribes_again_and_says_so(
     here = await broker.pod("here0000")
     many = [conversation() for _ in range(1200)]
     for each in many:
-        here.feed._wanted.add(each)  # type: ignore[attr-defined]
+        here.feed._wanted.add(each)
     await here.feed.subscribe(many[0])
 
     with own_redis.client() as client:
@@ -105,7 +105,7 @@ async def test_a_feed_that_hears_nothing_is_made_anew(
     here = await broker.pod("here0000")
     await here.feed.subscribe(conversation())
 
-    here.feed._link.write([["UNSUBSCRIBE"]])  # type: ignore[attr-defined]
+    here.feed._link.write([["UNSUBSCRIBE"]])
 
     await eventually(lambda: not here.feed.is_healthy, "the silence is noticed")
     await eventually(lambda: here.feed.is_healthy, "the feed is up again")
