@@ -1,11 +1,18 @@
 import { type Clock, systemClock } from "./clock.js";
 import { Connection, type ConnectionOptions } from "./connection.js";
-import type { ConversationBody, MessageBody } from "./contract.gen.js";
+import type {
+  ConversationBody,
+  JoinConversation,
+  JoinedMany,
+  MessageBody,
+} from "./contract.gen.js";
 import { Conversation } from "./conversation.js";
+import { RealtimeError } from "./errors.js";
 import { Inbox } from "./inbox.js";
 import type { Link, LinkStatus } from "./link.js";
 import { type Draft, Outbox, type OutboxItem } from "./outbox.js";
 import { BrowserOutboxStorage, type OutboxStorage } from "./outbox-storage.js";
+import { Receipts } from "./receipts.js";
 import { type GetToken, Rest } from "./rest.js";
 import { SharedLink } from "./shared-link.js";
 import { Store } from "./store.js";
@@ -85,6 +92,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
   private readonly tabs: Tabs;
   private readonly random: () => number;
   private readonly entries = new Map<string, Entry>();
+  private readonly receipts: Receipts;
   private isRejoining = false;
   private isPolling = false;
   private cancelPolling: Unsubscribe | undefined;
@@ -122,6 +130,9 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
       tabs: this.tabs,
       newId: options.newId ?? (() => crypto.randomUUID()),
     });
+    this.receipts = new Receipts(this.clock, this.random, (payload) =>
+      this.link.request("message:receipt", payload),
+    );
     this.wire();
   }
 
@@ -230,6 +241,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
   }
 
   private receive(name: string, data: unknown): void {
+    if (name === "message:new") this.receipts.shown(data as MessageBody);
     const id = (data as { conversation_id?: string } | undefined)?.conversation_id;
     if (id !== undefined) this.entries.get(id)?.conversation.receive(name, data);
     this.inbox.receive(name, data);
@@ -260,15 +272,26 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
       .map((conversation) => conversation.resumePoint)
       .filter((point) => point !== undefined);
     for (let first = 0; first < points.length; first += JOINS_AT_ONCE) {
-      const conversations = points.slice(first, first + JOINS_AT_ONCE);
-      await this.link.request("join_conversations", { conversations }).catch(() => undefined);
+      await this.joinMany(points.slice(first, first + JOINS_AT_ONCE));
     }
     this.isRejoining = false;
-    // One that the common answer left out is asked for alone, to hear why.
+    // Those that were opened meanwhile, or that a refusal of the whole left out.
     for (const conversation of this.openOnes) {
       if (conversation.needsJoin) void conversation.join();
     }
     this.progressed();
+  }
+
+  private async joinMany(conversations: JoinConversation[]): Promise<void> {
+    const request = this.link.request("join_conversations", { conversations });
+    const answer = (await request.catch(() => undefined)) as JoinedMany | undefined;
+    answer?.conversations.forEach((each, index) => {
+      const conversation = this.entries.get(
+        conversations[index]?.conversation_id ?? "",
+      )?.conversation;
+      if ("error" in each) conversation?.joinRefused(RealtimeError.from(each.error));
+      else conversation?.joined(each);
+    });
   }
 
   private progressed(): void {

@@ -2,7 +2,7 @@ import type { Clock } from "./clock.js";
 import type {
   ConversationBody,
   ConversationUpdated,
-  JoinedConversation,
+  Joined,
   MessageBody,
   PresenceUpdate,
   UserTyping,
@@ -199,7 +199,6 @@ export class Conversation extends Store<ConversationSnapshot> {
   receive(name: string, data: unknown): void {
     const event = durableEvent(name, data);
     if (event) this.apply(event);
-    else if (name === "joined_conversation") this.joined(data as JoinedConversation);
     else if (name === "user_typing") {
       const { user_id, typing } = data as UserTyping;
       this.others.set(user_id, typing);
@@ -237,15 +236,14 @@ export class Conversation extends Store<ConversationSnapshot> {
     const point = this.resumePoint;
     if (!point) return;
     try {
-      await this.context.link.request("join_conversation", point);
+      const answer = await this.context.link.request("join_conversation", point);
+      this.joined(answer as unknown as Joined);
     } catch (error) {
-      await this.joinFailed(error);
+      this.joinRefused(RealtimeError.of(error));
     }
   }
 
-  private async joinFailed(error: unknown): Promise<void> {
-    const refused =
-      error instanceof RealtimeError ? error : new RealtimeError("internal", String(error));
+  joinRefused(refused: RealtimeError): void {
     if (refused.code === "not_found" || refused.code === "forbidden") this.gone();
     // Without a connection the next session joins; other refusals are tried again here.
     if (refused.code === UNREACHABLE || !refused.retryable) return;
@@ -255,12 +253,18 @@ export class Conversation extends Store<ConversationSnapshot> {
     });
   }
 
-  private joined(answer: JoinedConversation): void {
+  /** The acknowledgement of this tab's own join; what was missed follows it. */
+  joined(answer: Joined): void {
+    if (this.isClosed) return;
     this.isJoined = true;
     this.target = answer.seq;
     const isSameLife = answer.epoch === this.log.epoch;
     if (!answer.recovered || !isSameLife) void this.reload();
-    else this.progressed();
+    else {
+      // The replay of one tab may end that of another on the same connection.
+      if (this.behind > 0) this.healLater();
+      this.progressed();
+    }
     this.changed();
   }
 
@@ -300,10 +304,14 @@ export class Conversation extends Store<ConversationSnapshot> {
   }
 
   private healLater(): void {
+    const before = this.log.cursor;
     this.cancelHeal ??= this.clock.after(HEAL_AFTER_MS, () => {
       this.cancelHeal = undefined;
       const isBehind = this.log.cursor < Math.max(this.target, this.knownHead);
-      if (isBehind || this.log.hasHole) void this.heal();
+      if (!isBehind && !this.log.hasHole) return;
+      // A long replay that moves is left alone.
+      if (this.log.cursor > before) this.healLater();
+      else void this.heal();
     });
   }
 
@@ -366,8 +374,7 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   private failed(error: unknown): void {
     if (this.isClosed) return;
-    this.error =
-      error instanceof RealtimeError ? error : new RealtimeError("internal", String(error));
+    this.error = RealtimeError.of(error);
     if (this.error.code === "not_found") this.gone();
     else this.become("failed");
   }

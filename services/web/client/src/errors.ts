@@ -32,6 +32,11 @@ export class RealtimeError extends Error {
     this.body = options.body ?? {};
   }
 
+  /** The same error, or what was thrown instead of one. */
+  static of(thrown: unknown): RealtimeError {
+    return thrown instanceof RealtimeError ? thrown : new RealtimeError("internal", String(thrown));
+  }
+
   /** The error object of an acknowledgement, an `error` event or a problem document. */
   static from(body: unknown, fallbackCode = "internal"): RealtimeError {
     const fields = (typeof body === "object" && body !== null ? body : {}) as Record<

@@ -174,8 +174,7 @@ export class Inbox extends Store<InboxSnapshot> {
       for (const row of page.items) this.takeNewer(row);
       this.loaded[view] = { state: "ready", cursor: page.next_cursor };
     } catch (cause) {
-      const error =
-        cause instanceof RealtimeError ? cause : new RealtimeError("internal", String(cause));
+      const error = RealtimeError.of(cause);
       this.loaded[view] = { ...list, state: "failed", error };
     }
     this.changed();

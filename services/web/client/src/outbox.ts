@@ -172,8 +172,7 @@ export class Outbox {
   }
 
   private refused(item: OutboxItem, cause: unknown): boolean {
-    const error =
-      cause instanceof RealtimeError ? cause : new RealtimeError("internal", String(cause));
+    const error = RealtimeError.of(cause);
     if (!error.retryable) {
       const { code, message, traceId, body } = error;
       const told = traceId === undefined ? {} : { trace_id: traceId };

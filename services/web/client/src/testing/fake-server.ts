@@ -171,9 +171,8 @@ export class FakeServer<C extends Clock = FakeClock> {
     this.received.push({ event, payload, sid: from.sid });
     const body = (payload ?? {}) as Record<string, unknown>;
     if (event === "join_conversations") {
-      acknowledge({ ok: true });
-      for (const each of body.conversations as Record<string, unknown>[]) this.join(from, each);
-    } else if (event === "join_conversation") this.join(from, body, acknowledge);
+      this.joinMany(from, body.conversations as Record<string, unknown>[], acknowledge);
+    } else if (event === "join_conversation") this.join(from, body, acknowledge)();
     else if (event === "mark_read") {
       this.markRead(from, body);
       acknowledge({ ok: true });
@@ -187,18 +186,30 @@ export class FakeServer<C extends Clock = FakeClock> {
     }
   }
 
+  private joinMany(
+    from: FakeConnection,
+    wanted: Record<string, unknown>[],
+    acknowledge: Acknowledge,
+  ): void {
+    const answers: unknown[] = [];
+    const replays = wanted.map((each) => this.join(from, each, (answer) => answers.push(answer)));
+    acknowledge({ ok: true, conversations: answers });
+    for (const replay of replays) replay();
+  }
+
+  /** Answers, and returns what sends the missed events. */
   private join(
     from: FakeConnection,
     body: Record<string, unknown>,
-    acknowledge?: Acknowledge,
-  ): void {
+    acknowledge: Acknowledge,
+  ): () => void {
     const conversation_id = String(body.conversation_id);
     const conversation = this.world.conversations.get(conversation_id);
     if (!conversation) {
       const error = { code: "not_found", message: "not found", retryable: false };
-      acknowledge?.({ ok: false, error });
+      acknowledge({ ok: false, error });
       from.say("error", error);
-      return;
+      return () => {};
     }
     const seq = conversation.body.last_seq;
     const { epoch } = this.world;
@@ -208,10 +219,12 @@ export class FakeServer<C extends Clock = FakeClock> {
     const missed = recovered ? conversation.log.filter((event) => event.seq > last) : [];
     const replayed = missed.length;
     const joined = { conversation_id, message: "Joined", seq, epoch, recovered, replayed };
-    acknowledge?.({ ok: true, ...joined });
     from.rooms.add(conversation_id);
     from.say("joined_conversation", joined);
-    for (const event of missed) from.say(event.event, event.data as never);
+    acknowledge({ ok: true, ...joined });
+    return () => {
+      for (const event of missed) from.say(event.event, event.data as never);
+    };
   }
 
   private markRead(from: FakeConnection, body: Record<string, unknown>): void {
