@@ -37,7 +37,12 @@ const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <SpeechProvider>
-      <Workspace client={client} user={me} signOut={async () => location.reload()} />
+      <Workspace
+        client={client}
+        user={me}
+        getToken={async () => server.token(me.id)}
+        signOut={async () => location.reload()}
+      />
     </SpeechProvider>,
   );
 }

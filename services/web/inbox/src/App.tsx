@@ -51,13 +51,15 @@ function SignedIn(props: { session: Session; onLeave: (ended: boolean) => void }
     await session.signOut();
     onLeave(false);
   }, [session, onLeave]);
-  return client ? <Workspace client={client} user={session.user} signOut={signOut} /> : null;
+  return client ? (
+    <Workspace client={client} user={session.user} getToken={session.getToken} signOut={signOut} />
+  ) : null;
 }
 
 /** The page of a signed-in user. */
 export function Workspace(props: SignedInSession & { client: RealtimeClient }) {
-  const { client, user, signOut } = props;
-  const session = useMemo(() => ({ user, signOut }), [user, signOut]);
+  const { client, user, getToken, signOut } = props;
+  const session = useMemo(() => ({ user, getToken, signOut }), [user, getToken, signOut]);
   return (
     <SessionContext.Provider value={session}>
       <RealtimeProvider client={client}>

@@ -30,3 +30,20 @@ export function useDraft(conversationId: string): string {
     useCallback(() => draftOf(conversationId), [conversationId]),
   );
 }
+
+const takers = new Map<string, (text: string) => void>();
+
+/** Be told when a text should go back into the composer of a conversation. */
+export function takeIntoComposer(conversationId: string, take: (text: string) => void): () => void {
+  takers.set(conversationId, take);
+  return () => takers.delete(conversationId);
+}
+
+/** Put a text back into the composer, before what is there. */
+export function editAgain(conversationId: string, text: string): void {
+  const present = draftOf(conversationId);
+  const whole = present ? `${text}\n${present}` : text;
+  const take = takers.get(conversationId);
+  if (take) take(whole);
+  else keepDraft(conversationId, whole);
+}

@@ -6,10 +6,11 @@ import { usePeople } from "../people";
 import { prefer } from "../preferences";
 import { useSpeech } from "../words";
 import { fullTime } from "../words/times";
+import { OtherConversations } from "./OtherConversations";
 import { WindowLeft } from "./WindowLeft";
 import "./details.css";
 
-export function Details({ id }: { id: string; onOpen: (id: string) => void }) {
+export function Details({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
   const { words } = useSpeech();
   const { conversation } = useConversation(id);
   return (
@@ -25,12 +26,13 @@ export function Details({ id }: { id: string; onOpen: (id: string) => void }) {
           <X size={16} aria-hidden />
         </button>
       </header>
-      {conversation && <Facts conversation={conversation} />}
+      {conversation && <Facts conversation={conversation} onOpen={onOpen} />}
     </aside>
   );
 }
 
-function Facts({ conversation }: { conversation: ConversationBody }) {
+function Facts(props: { conversation: ConversationBody; onOpen: (id: string) => void }) {
+  const { conversation, onOpen } = props;
   const { words, locale } = useSpeech();
   const people = usePeople();
   const { contact, assigned_to, status, created_at } = conversation;
@@ -54,6 +56,7 @@ function Facts({ conversation }: { conversation: ConversationBody }) {
         <dt>{words.startedAt}</dt>
         <dd>{fullTime(created_at, locale)}</dd>
       </dl>
+      <OtherConversations conversation={conversation} onOpen={onOpen} />
     </div>
   );
 }

@@ -1,24 +1,35 @@
-import { useClient } from "@pytake/realtime/react";
-import { useCallback, useEffect, useState } from "react";
-import { Redirect, Route, Switch, useLocation, useRoute } from "wouter";
-import { Details } from "../details/Details";
-import { ConversationList } from "../list/ConversationList";
-import { usePreferences } from "../preferences";
-import { useHome } from "../session/use-session";
-import { NothingOpen } from "../thread/NothingOpen";
-import { Thread } from "../thread/Thread";
+import { useState } from "react";
+import { Redirect, Route, Switch } from "wouter";
+import { Channels } from "../admin/Channels";
+import { Quarantine } from "../admin/Quarantine";
+import { Team } from "../admin/Team";
+import { useHome, useSession } from "../session/use-session";
+import { useNotices } from "./notices";
+import { Panes } from "./Panes";
+import { PreferencesDialog } from "./PreferencesDialog";
+import { ShortcutsDialog } from "./ShortcutsDialog";
 import { TopLine } from "./TopLine";
+import { useTitle } from "./use-title";
 import "./frame.css";
 
 export function Frame() {
   const home = useHome();
+  const { user } = useSession();
+  const [dialog, setDialog] = useState<"preferences" | "shortcuts">();
+  const close = () => setDialog(undefined);
+  const showShortcuts = () => setDialog("shortcuts");
+  useNotices();
+  useTitle();
   return (
     <div className="frame">
-      <TopLine />
+      <TopLine onPreferences={() => setDialog("preferences")} onShortcuts={showShortcuts} />
       <Switch>
         <Route path={`${home}/conversations/:id?`}>
-          <Panes />
+          {({ id }) => <Panes id={id} onHelp={showShortcuts} />}
         </Route>
+        {user.role === "admin" && <Route path="/admin/team" component={Team} />}
+        {user.role === "admin" && <Route path="/admin/channels" component={Channels} />}
+        {user.role === "admin" && <Route path="/admin/quarantine" component={Quarantine} />}
         <Route path="/:role/conversations/:id">
           {({ id }) => <Redirect to={`${home}/conversations/${id}`} replace />}
         </Route>
@@ -26,43 +37,8 @@ export function Frame() {
           <Redirect to={`${home}/conversations`} replace />
         </Route>
       </Switch>
+      <PreferencesDialog isOpen={dialog === "preferences"} onClose={close} />
+      <ShortcutsDialog isOpen={dialog === "shortcuts"} onClose={close} />
     </div>
   );
-}
-
-function Panes() {
-  const home = useHome();
-  const [, parameters] = useRoute(`${home}/conversations/:id?`);
-  const [, navigate] = useLocation();
-  const id = parameters?.id;
-  const { showDetails } = usePreferences();
-  const [search, setSearch] = useState("");
-  const open = useCallback(
-    (conversationId: string) => navigate(`${home}/conversations/${conversationId}`),
-    [home, navigate],
-  );
-  useTitle();
-
-  return (
-    <div className={`panes ${id ? "has-thread" : ""} ${id && showDetails ? "has-details" : ""}`}>
-      <ConversationList openId={id} onOpen={open} search={search} onSearch={setSearch} />
-      <main className="thread-pane">
-        {id ? <Thread key={id} id={id} searched={search} /> : <NothingOpen />}
-      </main>
-      {id && showDetails && <Details key={id} id={id} onOpen={open} />}
-    </div>
-  );
-}
-
-/** The count of unread messages in the title of the window. */
-function useTitle() {
-  const { inbox } = useClient();
-  useEffect(() => {
-    const show = () => {
-      const { unread } = inbox.snapshot();
-      document.title = unread > 0 ? `(${unread}) PyTake` : "PyTake";
-    };
-    show();
-    return inbox.subscribe(show);
-  }, [inbox]);
 }

@@ -15,16 +15,18 @@ interface Props {
   onOpen: (id: string) => void;
   search: string;
   onSearch: (text: string) => void;
+  view: InboxView;
+  onView: (view: InboxView) => void;
 }
 
-export function ConversationList({ openId, onOpen, search, onSearch }: Props) {
+export function ConversationList(props: Props) {
+  const { openId, onOpen, search, onSearch, view, onView } = props;
   const words = useWords();
   const { user } = useSession();
   const views: readonly InboxView[] =
     user.role === "admin"
       ? ["mine", "unassigned", "all", "closed"]
       : ["mine", "unassigned", "closed"];
-  const [view, setView] = useState<InboxView>(user.role === "admin" ? "all" : "mine");
   return (
     <nav className="list-pane" aria-label={words.conversations}>
       <SearchField value={search} onChange={onSearch} />
@@ -32,8 +34,8 @@ export function ConversationList({ openId, onOpen, search, onSearch }: Props) {
         <SearchResults text={search.trim()} openId={openId} onOpen={onOpen} />
       ) : (
         <>
-          <Tabs views={views} view={view} onView={setView} />
-          <Rows view={view} openId={openId} onOpen={onOpen} onView={setView} />
+          <Tabs views={views} view={view} onView={onView} />
+          <Rows view={view} openId={openId} onOpen={onOpen} onView={onView} />
         </>
       )}
     </nav>

@@ -3,6 +3,7 @@ import { createContext, useContext } from "react";
 
 export interface SignedInSession {
   user: UserBody;
+  getToken: () => Promise<string>;
   signOut: () => Promise<void>;
 }
 

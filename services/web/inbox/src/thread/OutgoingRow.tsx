@@ -1,5 +1,6 @@
 import type { OutboxItem } from "@pytake/realtime";
 import { useClient } from "@pytake/realtime/react";
+import { editAgain } from "../composer/drafts";
 import { useNow } from "../use-now";
 import { refusalOf, useSpeech } from "../words";
 import { clockTime } from "../words/times";
@@ -17,6 +18,12 @@ export function OutgoingRow({ item, isFirst }: { item: OutboxItem; isFirst: bool
   const age = now - Date.parse(item.created_at);
   const [what, next] = refusalOf(words, item.error?.code ?? "internal");
   const id = item.client_message_id;
+  const text = typeof item.content.text === "string" ? item.content.text : undefined;
+  const isStale = item.error?.code === "stale_view";
+  const editText = () => {
+    outbox.discard(id);
+    editAgain(item.conversation_id, text ?? "");
+  };
   return (
     <article
       className={`message own is-outgoing is-last ${isFirst ? "is-first" : ""}`}
@@ -39,8 +46,13 @@ export function OutgoingRow({ item, isFirst }: { item: OutboxItem; isFirst: bool
             {what} {next}
           </span>
           <button type="button" className="link-button" onClick={() => outbox.retry(id)}>
-            {words.sendAgain}
+            {isStale ? words.sendAnyway : words.sendAgain}
           </button>
+          {text && (
+            <button type="button" className="link-button" onClick={editText}>
+              {words.edit}
+            </button>
+          )}
           <button type="button" className="link-button" onClick={() => outbox.discard(id)}>
             {words.discard}
           </button>

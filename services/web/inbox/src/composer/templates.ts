@@ -1,0 +1,48 @@
+import type { Draft } from "@pytake/realtime";
+
+export interface Template {
+  channel_id: string;
+  name: string;
+  language: string;
+  status: string;
+  category: string;
+  components: readonly { type: string; text?: string }[];
+}
+
+const FIELD = /\{\{\s*([\w]+)\s*\}\}/g;
+
+export function bodyOf(template: Template): string {
+  return template.components.find(({ type }) => type.toUpperCase() === "BODY")?.text ?? "";
+}
+
+/** The names of the fields of a template, in order, each once. */
+export function fieldsOf(template: Template): string[] {
+  return [...new Set([...bodyOf(template).matchAll(FIELD)].map((match) => match[1] ?? ""))];
+}
+
+export function previewOf(template: Template, values: Readonly<Record<string, string>>): string {
+  return bodyOf(template).replace(FIELD, (whole, name: string) => values[name]?.trim() || whole);
+}
+
+/** Those that may be sent on the channel now. */
+export function usable(templates: readonly Template[], channelId: string | null): Template[] {
+  return templates.filter(
+    ({ status, channel_id }) =>
+      status.toUpperCase() === "APPROVED" && (channelId === null || channel_id === channelId),
+  );
+}
+
+export function templateDraft(template: Template, values: Readonly<Record<string, string>>): Draft {
+  const fields = fieldsOf(template);
+  const parameters = fields.map((name) => ({ type: "text", text: values[name]?.trim() ?? "" }));
+  const components = parameters.length > 0 ? [{ type: "body", parameters }] : [];
+  return {
+    message_type: "template",
+    content: {
+      name: template.name,
+      language: template.language,
+      components,
+      text: previewOf(template, values),
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import type { ConversationBody } from "@pytake/realtime";
+import { useEffect, useState } from "react";
+
+const DAY = 86_400_000;
+
+/** "free": no channel, so no window applies. "never": the customer has not written yet. */
+export type WindowState = "free" | "open" | "closed" | "never";
+
+export function windowOf(
+  { window_expires_at, channel_id }: Pick<ConversationBody, "window_expires_at" | "channel_id">,
+  now: number,
+): WindowState {
+  if (!window_expires_at) return channel_id ? "never" : "free";
+  return Date.parse(window_expires_at) > now ? "open" : "closed";
+}
+
+/** The state of the 24 hours, changing in the second in which it does. */
+export function useWindow(conversation: ConversationBody): WindowState {
+  const [, setTurn] = useState(0);
+  const { window_expires_at } = conversation;
+  useEffect(() => {
+    if (!window_expires_at) return;
+    const left = Date.parse(window_expires_at) - Date.now();
+    if (left <= 0 || left > 2 * DAY) return;
+    const timer = setTimeout(() => setTurn((turn) => turn + 1), left + 20);
+    return () => clearTimeout(timer);
+  }, [window_expires_at]);
+  return windowOf(conversation, Date.now());
+}
