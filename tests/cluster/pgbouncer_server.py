@@ -27,6 +27,8 @@ pool_mode = transaction
 max_client_conn = 500
 default_pool_size = 10
 ignore_startup_parameters = extra_float_digits
+# After a restart of the server behind; the default of 15 s would only make tests slow.
+server_login_retry = 1
 """
 
 
