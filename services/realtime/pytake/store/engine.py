@@ -9,6 +9,7 @@ A database that is away, starting, frozen or too busy is `Unavailable` within a 
 seconds; connections that died are replaced without anybody's help.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -23,7 +24,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from pytake.domain.errors import Unavailable
 
 CONNECT_SECONDS = 2.0
-STATEMENT_SECONDS = 5.0
+TRANSACTION_SECONDS = 3.0
+"""After which a transaction is given up; ending a connection that does not answer takes
+SQLAlchemy two seconds more."""
+HOT_SECONDS = 2.5
+SQLITE_SECONDS = 6.0
+UPKEEP_SECONDS = 60.0
+"""For work that nobody waits for."""
 LOCK_TIMEOUT = "2s"
 SQLITE_BUSY_SECONDS = 5.0
 HOT_CONNECTIONS = 8
@@ -100,16 +107,13 @@ class Database:
     Args:
         url: Of the primary, perhaps through a pooler.
         pool_size: Connections at most, beside the few of `hot`.
-        statement_seconds: After which a statement is given up.
     """
 
-    def __init__(
-        self, url: URL, *, pool_size: int, statement_seconds: float = STATEMENT_SECONDS
-    ) -> None:
+    def __init__(self, url: URL, *, pool_size: int) -> None:
         self.url = url
         self.is_postgres = url.get_backend_name() == "postgresql"
         self._pool_size = pool_size
-        self._statement_seconds = statement_seconds
+        self._seconds = TRANSACTION_SECONDS if self.is_postgres else SQLITE_SECONDS
         self._readers: AsyncEngine
         self._writers: AsyncEngine
         self._hot: asyncpg.Pool
@@ -141,21 +145,27 @@ class Database:
             await engine.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, *, seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that stores nothing."""
         with failures_as_unavailable():
-            async with self._readers.begin() as connection:
+            async with (
+                asyncio.timeout(seconds or self._seconds),
+                self._readers.begin() as connection,
+            ):
                 yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that is stored at the end of the block.
 
         On SQLite it holds the write lock from its start; on PostgreSQL it waits for row
         locks two seconds at most.
         """
         with failures_as_unavailable():
-            async with self._writers.begin() as connection:
+            async with (
+                asyncio.timeout(seconds or self._seconds),
+                self._writers.begin() as connection,
+            ):
                 if self.is_postgres:
                     await connection.execute(_SET_LOCK_TIMEOUT)
                 yield connection
@@ -187,15 +197,15 @@ class Database:
     def _open_sqlite(self) -> None:
         if not self.url.database or self.url.database == ":memory:":
             raise StoreNotUsable("SQLite needs a file: sqlite+aiosqlite:///./folder/pytake.db")
-        Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreNotUsable(f"The folder of the database cannot be made: {error}") from None
         self._readers = _sqlite_engine(self.url, "BEGIN", self._pool_size)
         self._writers = _sqlite_engine(self.url, "BEGIN IMMEDIATE", 1)
 
     def _postgres_engine(self) -> AsyncEngine:
-        arguments: dict[str, Any] = {
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": self._statement_seconds,
-        }
+        arguments: dict[str, Any] = {"timeout": CONNECT_SECONDS}
         if self._is_pooled:
             # The unnamed statement lives as long as the transaction needs it; named ones
             # would stay on whichever server connection the pooler had lent us.
@@ -216,10 +226,10 @@ class Database:
         with failures_as_unavailable():
             return await asyncpg.create_pool(
                 postgres_dsn(self.url),
-                min_size=1,
+                min_size=0,
                 max_size=HOT_CONNECTIONS,
                 timeout=CONNECT_SECONDS,
-                command_timeout=self._statement_seconds,
+                command_timeout=HOT_SECONDS,
                 statement_cache_size=0 if self._is_pooled else 200,
                 # The default reset (locks, LISTEN, settings) costs a round trip for each
                 # query, and none of these outlives a transaction here.

@@ -20,7 +20,6 @@ from pytake.store.engine import Database, StoreNotUsable, parse_url
 from pytake.store.statements import insert_or_replace
 
 _MIGRATION_LOCK = 0x70797461  # "pyta": any number that nobody else uses
-_PATIENCE_SECONDS = 600.0
 _EPOCH = "epoch"
 
 
@@ -38,7 +37,7 @@ async def migrate(database_url: str, new_epoch: bool = False) -> str:
         StoreNotUsable: The database is newer than this program, or refuses us.
         Unavailable: It cannot be reached, or another migration holds it.
     """
-    database = Database(parse_url(database_url), pool_size=1, statement_seconds=_PATIENCE_SECONDS)
+    database = Database(parse_url(database_url), pool_size=1)
     await database.open()
     try:
         async with database.migrating() as connection:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from pytake.application.ports import Clock
 from pytake.domain.ids import ConversationId
-from pytake.store.engine import Database
+from pytake.store.engine import UPKEEP_SECONDS, Database
 from pytake.store.tables import conversations, events, messages, outbox, refresh_tokens
 
 CONVERSATIONS_PER_STATEMENT = 500
@@ -83,7 +83,7 @@ class Upkeep:
             )
             .limit(limit)
         )
-        async with self._database.read() as connection:
+        async with self._database.read(seconds=UPKEEP_SECONDS) as connection:
             rows = (await connection.execute(query)).all()
         return [
             Disagreement(row.id, row.last_seq, row.newest, row.kept, row.oldest) for row in rows
@@ -106,11 +106,11 @@ class Upkeep:
     async def drop_expired_tokens(self) -> int:
         """Delete refresh tokens that nobody can use any more; return how many."""
         query = delete(refresh_tokens).where(refresh_tokens.c.expires_at < self._clock())
-        async with self._database.write() as connection:
+        async with self._database.write(seconds=UPKEEP_SECONDS) as connection:
             return (await connection.execute(query)).rowcount
 
     async def _prune_some(self, before: datetime) -> int:
-        async with self._database.write() as connection:
+        async with self._database.write(seconds=UPKEEP_SECONDS) as connection:
             cuts = (await connection.execute(_first_kept(before))).all()
             if not cuts:
                 return 0

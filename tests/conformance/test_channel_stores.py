@@ -1,0 +1,352 @@
+"""What the WhatsApp channel keeps: deliveries, poison, statuses, queue, media, templates."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pytake.application.channel_ports import MediaRecord, QuarantinedItem, Template
+from pytake.application.ports import ReplayRequest, StatusReport
+from pytake.domain.errors import Conflict
+from pytake.domain.ids import ChannelId, ContactId, ConversationId, OrganizationId
+from pytake.domain.message import Direction, SenderType
+from pytake.domain.status import MessageStatus
+from store_world import World, new_id
+
+# --- webhooks in --------------------------------------------------------------------------
+
+
+async def test_deliveries_come_back_as_they_were_signed_and_in_order(world: World) -> None:
+    bodies = [b'{"n":1}\x00\xff', b'{"n":2}', b'{"n":3}']
+    await world.store.webhooks.append([(bodies[0], "trace"), (bodies[1], None)], world.clock())
+    await world.store.webhooks.append([(bodies[2], None)], world.clock())
+
+    pending = await world.store.webhooks.pending(limit=10, max_bytes=1_000_000)
+
+    assert [delivery.body for delivery in pending] == bodies
+    assert pending[0].traceparent == "trace"
+    assert pending[0].received_at == world.clock()
+
+
+async def test_a_delivery_larger_than_the_limit_comes_alone(world: World) -> None:
+    await world.store.webhooks.append([(b"x" * 100, None), (b"y", None)], world.clock())
+
+    pending = await world.store.webhooks.pending(limit=10, max_bytes=10)
+
+    assert [len(delivery.body) for delivery in pending] == [100]
+
+
+async def test_what_is_done_is_gone(world: World) -> None:
+    await world.store.webhooks.append([(b"1", None), (b"2", None)], world.clock())
+    first, _ = await world.store.webhooks.pending(limit=10, max_bytes=100)
+    world.clock.advance(3)
+
+    await world.store.webhooks.done([first.id])
+
+    assert [d.body for d in await world.store.webhooks.pending(limit=9, max_bytes=9)] == [b"2"]
+    assert await world.store.webhooks.depth() == (1, 3.0)
+
+
+async def test_poison_is_shown_to_its_organization_newest_first(world: World) -> None:
+    def item(name: str, organization: OrganizationId | None) -> QuarantinedItem:
+        return QuarantinedItem(name, organization, "why", {"n": name}, world.clock.advance(1))
+
+    items = [item("a", world.organization), item("b", None), item("c", world.organization)]
+    await world.store.quarantine.put(items)
+    await world.store.quarantine.put(items)
+
+    first = await world.store.quarantine.items(world.organization, cursor=None, limit=1)
+    second = await world.store.quarantine.items(
+        world.organization, cursor=first.next_cursor, limit=1
+    )
+
+    assert (first.items, second.items) == ((items[2],), (items[0],))
+    assert second.next_cursor is None
+
+
+async def test_a_status_waits_for_its_message_and_is_taken_once(world: World) -> None:
+    reports = [
+        StatusReport(world.organization, status, world.clock(), whatsapp_message_id="wamid.1")
+        for status in (MessageStatus.SENT, MessageStatus.READ)
+    ]
+    for report in reports:
+        await world.store.orphans.put(report)
+
+    assert await world.store.orphans.take(OrganizationId(new_id()), "wamid.1") == []
+    assert await world.store.orphans.take(world.organization, "wamid.1") == reports
+    assert await world.store.orphans.take(world.organization, "wamid.1") == []
+
+
+async def test_a_status_that_nobody_asks_for_is_dropped(world: World) -> None:
+    report = StatusReport(
+        world.organization, MessageStatus.SENT, world.clock(), whatsapp_message_id="wamid.1"
+    )
+    await world.store.orphans.put(report)
+
+    assert await world.store.orphans.drop_before(world.clock()) == 0
+    assert await world.store.orphans.drop_before(world.clock.advance(1)) == 1
+
+
+# --- messages out -------------------------------------------------------------------------
+
+
+async def _customer(world: World, phone: str = "5511988887777") -> ConversationId:
+    return (await world.receive(identifiers=(("phone", phone),))).conversation.id
+
+
+async def _due(world: World) -> list[str]:
+    due = await world.store.send_queue.due(world.channel, now=world.clock(), limit=10)
+    return [str(message.content["text"]) for message in due]
+
+
+async def test_a_message_on_a_channel_is_queued_with_its_commit(world: World) -> None:
+    conversation = await _customer(world)
+    committed = await world.write("olá", conversation_id=conversation, traceparent="trace")
+
+    [queued] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=10)
+
+    assert committed.message is not None
+    assert queued.message_id == committed.message.id
+    assert queued.recipient == ("phone", "5511988887777")
+    assert queued.window_expires_at == world.clock() + timedelta(hours=24)
+    assert (queued.attempts, queued.unconfirmed, queued.traceparent) == (0, 0, "trace")
+
+
+async def test_without_a_channel_nothing_is_queued(world: World) -> None:
+    await world.write("olá")
+
+    assert await world.store.send_queue.depth() == (0, 0.0)
+
+
+async def test_an_echo_of_the_phone_app_is_stored_as_sent_and_not_sent_again(world: World) -> None:
+    committed = await world.receive("do celular", is_echo=True, opens_window=False)
+
+    message = committed.message
+    assert message is not None
+    assert (message.direction, message.sender_type) == (Direction.OUTBOUND, SenderType.AGENT)
+    assert message.status is MessageStatus.SENT
+    assert committed.conversation.window_expires_at is None
+    assert committed.conversation.inbound_count == 0
+    assert await world.store.send_queue.depth() == (0, 0.0)
+
+
+async def test_only_the_oldest_message_of_a_conversation_is_due(world: World) -> None:
+    one, other = await _customer(world), await _customer(world, "5511977776666")
+    for text in ("1a", "1b"):
+        await world.write(text, conversation_id=one)
+    world.clock.advance(1)
+    await world.write("2a", conversation_id=other)
+
+    assert await _due(world) == ["1a", "2a"]
+    [first, _] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=10)
+    await world.store.send_queue.finish([first.message_id])
+
+    assert await _due(world) == ["1b", "2a"]
+
+
+async def test_a_postponed_message_holds_back_what_follows(world: World) -> None:
+    conversation = await _customer(world)
+    for text in "ab":
+        await world.write(text, conversation_id=conversation)
+    [first] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=10)
+
+    await world.store.send_queue.postpone(
+        first.message_id, until=world.clock() + timedelta(seconds=5)
+    )
+
+    assert await _due(world) == []
+    world.clock.advance(5)
+    assert await _due(world) == ["a"]
+
+
+async def test_an_attempt_without_an_answer_is_seen_by_who_comes_next(world: World) -> None:
+    conversation = await _customer(world)
+    await world.write("a", conversation_id=conversation)
+    queue = world.store.send_queue
+    [first] = await queue.due(world.channel, now=world.clock(), limit=10)
+
+    await queue.begin([first.message_id], due_again=world.clock() + timedelta(seconds=30))
+    assert await _due(world) == []
+    world.clock.advance(30)
+    [again] = await queue.due(world.channel, now=world.clock(), limit=10)
+    assert (again.attempts, again.unconfirmed) == (1, 1)
+
+    await queue.postpone(first.message_id, until=world.clock())
+    [answered] = await queue.due(world.channel, now=world.clock(), limit=10)
+    assert (answered.attempts, answered.unconfirmed) == (1, 0)
+
+
+async def test_a_sender_is_woken_by_a_message(world: World) -> None:
+    conversation = await _customer(world)
+    wake_ups = world.store.send_queue.wake_ups()
+    waiting = asyncio.ensure_future(anext(wake_ups))
+    await asyncio.sleep(0)
+
+    await world.write("a", conversation_id=conversation)
+
+    async with asyncio.timeout(2):
+        await waiting
+
+
+# --- numbers, leases, contacts ------------------------------------------------------------
+
+
+async def test_a_number_is_a_channel_of_one_organization(world: World) -> None:
+    channels = world.store.channels
+    values = {"name": "Suporte", "phone_number_id": "106", "access_token": "t1"}
+    created = await channels.create_channel(world.organization, **values)
+
+    with pytest.raises(Conflict):
+        await channels.create_channel(world.organization, **values)
+    with pytest.raises(Conflict):
+        await channels.ensure_channel(OrganizationId(new_id()), **values)
+
+    assert await channels.channel_by_phone_number_id("106") == created
+    assert await channels.channel_by_phone_number_id("107") is None
+    assert await channels.channels(world.organization) == [created]
+    assert await channels.access_token(created.id) == "t1"
+
+
+async def test_a_new_token_starts_a_stopped_channel(world: World) -> None:
+    channels = world.store.channels
+    values = {"name": "Suporte", "phone_number_id": "106"}
+    created = await channels.ensure_channel(world.organization, access_token="t1", **values)
+
+    assert await channels.stop_channel(created.id, "token expired") is True
+    assert await channels.stop_channel(created.id, "token expired") is False
+    assert await channels.active_channels() == []
+    await channels.ensure_channel(world.organization, access_token="t1", **values)
+    assert await channels.active_channels() == []
+    await channels.ensure_channel(world.organization, access_token="t2", **values)
+
+    assert [channel.id for channel in await channels.active_channels()] == [created.id]
+    assert await channels.access_token(created.id) == "t2"
+
+
+async def test_a_lease_has_one_holder_until_it_is_given_back(world: World) -> None:
+    leases = world.store.leases
+
+    assert await leases.acquire("sender", "one", seconds=60)
+    assert await leases.acquire("sender", "one", seconds=60)
+    assert not await leases.acquire("sender", "two", seconds=60)
+    await leases.release("sender", "two")
+    assert not await leases.acquire("sender", "two", seconds=60)
+    await leases.release("sender", "one")
+    assert await leases.acquire("sender", "two", seconds=60)
+
+
+async def test_a_lease_that_ran_out_is_free(world: World) -> None:
+    assert await world.store.leases.acquire("sender", "one", seconds=-1)
+    assert await world.store.leases.acquire("sender", "two", seconds=60)
+
+
+async def test_the_address_that_whatsapp_gave_is_the_one_to_reply_to(world: World) -> None:
+    committed = await world.receive(identifiers=(("phone", "5511988887777"),))
+    conversation = committed.conversation
+    await world.store.contacts.learn_identifier(
+        world.organization, conversation.contact.id, "phone", "551188887777"
+    )
+    await world.write("olá", conversation_id=conversation.id)
+
+    [queued] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=1)
+    same = await world.receive(identifiers=(("phone", "551188887777"),))
+
+    assert queued.recipient == ("phone", "551188887777")
+    assert same.conversation.id == conversation.id
+
+
+async def test_a_name_that_belongs_to_somebody_else_stays_there(world: World) -> None:
+    one = (await world.receive(identifiers=(("phone", "551111"),))).conversation
+    other = (await world.receive(identifiers=(("phone", "552222"),))).conversation
+
+    await world.store.contacts.learn_identifier(
+        world.organization, one.contact.id, "phone", "552222"
+    )
+    await world.write("olá", conversation_id=one.id)
+
+    [queued] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=1)
+    assert queued.recipient == ("phone", "551111")
+    again = await world.receive(identifiers=(("phone", "552222"),))
+    assert again.conversation.id == other.id
+
+
+async def test_what_is_kept_of_a_contact_can_be_exported(world: World) -> None:
+    conversation = (await world.receive("segredo")).conversation
+    contacts = world.store.contacts
+
+    exported = await contacts.export(world.organization, conversation.contact.id)
+
+    assert exported is not None
+    assert exported["phone"] == "+5511988887777"
+    assert [message["content"] for message in exported["messages"]] == [{"text": "segredo"}]
+    assert await contacts.export(OrganizationId(new_id()), conversation.contact.id) is None
+
+
+async def test_an_erased_contact_leaves_numbers_and_no_words(world: World) -> None:
+    conversation = (await world.receive("segredo")).conversation
+    await world.write("segredo", conversation_id=conversation.id)
+    record = _media(world, conversation_id=conversation.id, storage_key="key-1")
+    await world.store.media.add(record, now=world.clock())
+
+    keys = await world.store.contacts.erase(world.organization, conversation.contact.id)
+
+    assert keys == ["key-1"]
+    log = await world.store.event_log.replay([ReplayRequest(conversation.id, 0, 10)])
+    assert [event.seq for event in log[conversation.id]] == [1, 2]
+    assert not any(b"segredo" in event.data for event in log[conversation.id])
+    page = await world.store.conversations.messages(conversation.id, before_seq=None, limit=9)
+    assert [dict(message.content) for message in page.items] == [{"erased": True}] * 2
+    assert await world.store.contacts.erase(world.organization, ContactId(new_id())) is None
+    returned = await world.receive("oi")
+    assert returned.conversation.id != conversation.id
+
+
+# --- media and templates ------------------------------------------------------------------
+
+
+def _media(world: World, **changes: Any) -> MediaRecord:
+    record = MediaRecord(new_id(), world.organization, world.channel, "image/jpeg")
+    return replace(record, **changes)
+
+
+async def test_a_file_is_fetched_when_its_time_has_come(world: World) -> None:
+    media = world.store.media
+    record = _media(world, provider_id="9001")
+    await media.add(record, now=world.clock())
+    await media.add(_media(world), now=world.clock())
+
+    assert await media.to_fetch(now=world.clock(), limit=9) == [record]
+    await media.postpone(record.id, until=world.clock() + timedelta(seconds=5))
+    assert await media.to_fetch(now=world.clock(), limit=9) == []
+    world.clock.advance(5)
+    [again] = await media.to_fetch(now=world.clock(), limit=9)
+    assert again.attempts == 1
+    done = replace(again, storage_key="key", size=3)
+    await media.change(done)
+
+    assert await media.to_fetch(now=world.clock(), limit=9) == []
+    assert await media.media(record.id) == done
+    assert await media.media(new_id()) is None
+
+
+async def test_the_list_of_templates_is_replaced_as_a_whole(world: World) -> None:
+    def template(name: str, channel: ChannelId) -> Template:
+        parts = [{"type": "BODY", "text": "Olá {{1}}"}]
+        return Template(world.organization, channel, name, "pt_BR", "APPROVED", "UTILITY", parts)
+
+    other = ChannelId(new_id())
+    templates = world.store.templates
+    await templates.replace(world.channel, [template("a", world.channel)])
+    await templates.replace(other, [template("z", other)])
+    await templates.replace(world.channel, [template("b", world.channel)])
+    await templates.change_status(world.organization, "b", "pt_BR", "PAUSED")
+
+    found = await templates.templates(world.organization)
+
+    assert [(item.name, item.status) for item in found] == [("b", "PAUSED"), ("z", "APPROVED")]
+    assert await templates.template(world.organization, "z", "pt_BR") == template("z", other)
+    assert await templates.template(world.organization, "a", "pt_BR") is None

@@ -1,0 +1,113 @@
+"""`migrate`: several pods at once, twice, and never on a database of the future."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from pytake.domain.errors import Unavailable
+from pytake.store import StoreNotUsable, migrate, open_store
+from pytake.store.engine import Database, parse_url
+from pytake.store.tables import metadata
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.integration),
+        pytest.param("pgbouncer", marks=pytest.mark.integration),
+    ]
+)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/folder/pytake.db"
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+async def _in_database(url: str, action: Callable[[Connection], object]) -> object:
+    database = Database(parse_url(url), pool_size=1)
+    await database.open()
+    try:
+        async with database.write() as connection:
+            return await connection.run_sync(action)
+    finally:
+        await database.close()
+
+
+async def test_pods_that_start_together_migrate_once(empty_url: str) -> None:
+    epochs = await asyncio.gather(*(migrate(empty_url) for _ in range(4)))
+
+    assert len(set(epochs)) == 1
+    async with open_store(empty_url) as store:
+        assert await store.event_log.epoch() == epochs[0]
+
+
+async def test_a_restore_starts_a_new_epoch(empty_url: str) -> None:
+    before = await migrate(empty_url)
+
+    after = await migrate(empty_url, new_epoch=True)
+
+    assert after != before
+    assert await migrate(empty_url) == after
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
+async def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str) -> None:
+    await migrate(empty_url)
+
+    def differences(connection: Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert await _in_database(empty_url, differences) == []
+
+
+async def test_an_empty_database_is_not_opened(empty_url: str) -> None:
+    with pytest.raises(StoreNotUsable, match="pytake migrate"):
+        await open_store(empty_url).open()
+
+
+async def test_a_database_of_a_newer_program_is_left_alone(empty_url: str) -> None:
+    await migrate(empty_url)
+
+    def make_newer(connection: Connection) -> None:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    await _in_database(empty_url, make_newer)
+
+    with pytest.raises(StoreNotUsable, match="newer"):
+        await migrate(empty_url)
+    with pytest.raises(StoreNotUsable, match="newer"):
+        await open_store(empty_url).open()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("", "not the address"),
+        ("mysql://localhost/x", "not supported"),
+        ("sqlite+aiosqlite://", "file"),
+        ("sqlite:////proc/nowhere/pytake.db", "nowhere"),
+    ],
+)
+async def test_an_address_that_is_of_no_use_says_why(url: str, says: str) -> None:
+    with pytest.raises(StoreNotUsable, match=says):
+        await migrate(url)
+
+
+async def test_a_server_that_does_not_answer_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        await migrate("postgresql+asyncpg://pytake@127.0.0.1:1/none")
+
+
+@pytest.mark.integration
+async def test_a_database_that_does_not_exist_is_named(postgres_url: str) -> None:
+    with pytest.raises(StoreNotUsable, match="does not exist"):
+        await migrate(postgres_url + "_other")
