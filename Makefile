@@ -68,6 +68,14 @@ check: $(BIN)/.tests $(CONTRACT_CURRENT) $(WEB_CHECK) ## Formatting, lint, types
 	@echo "==> import-linter"; $(BIN)/lint-imports
 	@if [ -d tests/unit ]; then echo "==> unit tests"; $(RUN) $(BIN)/pytest -q tests/unit; fi
 
+.PHONY: full
+full: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed ## Run the sizes named under Numbers in the issues, one after the other.
+	@$(RUN) tests/tools/run-full
+
+.PHONY: cluster-latency
+cluster-latency: $(BIN)/.tests ## Measure the way of a message through the cluster: 200 agents, 50 messages/s, a minute.
+	@$(RUN) python tests/load/cluster_latency.py
+
 .PHONY: format
 format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linter want them.
 	@$(BIN)/ruff check --fix-only --quiet .
