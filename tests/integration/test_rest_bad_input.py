@@ -105,7 +105,9 @@ async def test_what_is_no_json_is_400(ana: Person, raw: bytes) -> None:
     check_problem(answer, 400, "invalid_payload")
 
 
-@pytest.mark.parametrize("which", ["x", "%00", "1", "{}", "a" * 3000, str(uuid4())[:-1] + "g"])
+@pytest.mark.parametrize(
+    "which", ["x", "%00", "1", "{}", "a" * 3000, "d4da36c2-87dd-400c-8102-f39c333d9c2g"]
+)
 @pytest.mark.parametrize("rest_of_path", ["", "/messages", "/events"])
 async def test_a_malformed_id_is_told_from_an_unknown_one(
     ana: Person, which: str, rest_of_path: str
