@@ -9,6 +9,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -37,6 +38,9 @@ OF_DATA = {
 """What no layer below has set: answers with data are shown by nobody and kept by nobody."""
 
 OVER_TLS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+
+OTHER = ("other", "other")
+"""Where nothing is offered under the prefix."""
 
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
@@ -72,7 +76,7 @@ class Edge:
             try:
                 await self._app(scope, receive, send_with_headers)
             except Exception:
-                log.exception("request failed", method=scope["method"], route=_route_of(scope))
+                log.exception("request failed", route=" ".join(_route_of(scope) or OTHER))
                 scope["state"]["error_code"] = ErrorCode.INTERNAL.value
                 if status:
                     raise
@@ -81,10 +85,10 @@ class Edge:
                 self._count(scope, status, time.perf_counter() - began, traceparent)
 
     def _count(self, scope: Scope, status: int, seconds: float, traceparent: str) -> None:
-        route = _route_of(scope)
-        if route is None:
+        found = _route_of(scope)
+        if found is None:
             return
-        method = scope["method"]
+        method, route = found
         of = self._metrics
         of.http_requests.inc(method, route, f"{status // 100}xx")
         cell = of.http_request_duration_seconds.cell(method, route)
@@ -118,9 +122,11 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def _route_of(scope: Scope) -> str | None:
-    """Return the route below the prefix, each parameter as `{id}`; None for pages and the like."""
-    path = getattr(scope.get("route"), "path", None)
-    if not isinstance(path, str) or not path.startswith(PREFIX):
+def _route_of(scope: Scope) -> tuple[str, str] | None:
+    """Return (method, route below the prefix), each parameter as `{id}`; None for pages."""
+    if not scope["path"].startswith(PREFIX):
         return None
-    return _PARAMETER.sub("{id}", path.removeprefix(PREFIX))
+    route = scope.get("route")
+    if not isinstance(route, APIRoute):
+        return OTHER
+    return scope["method"], _PARAMETER.sub("{id}", route.path.removeprefix(PREFIX))

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NoReturn
 
 import structlog
-from fastapi import APIRouter
 
 import pytake
 from pytake.application.announce import Announcer
@@ -34,6 +33,7 @@ from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.processes.tokens import build_tokens
+from pytake.processes.whatsapp import build_webhook
 from pytake.settings import Settings
 from pytake.store import Store, open_store
 from pytake.tokens.rights import PolledRights
@@ -93,8 +93,10 @@ async def serve_api(
             limits=limits,
             clock=utc_now,
         )
+        webhook = build_webhook(settings, store, clock=utc_now, metrics=metrics)
         background: list[Work] = [
             announce.run,
+            webhook.work,
             rights.run,
             SharedCounts(limits.counts, counts_redis).run,
             StoreWatch(store, metrics, probes).run,
@@ -102,13 +104,18 @@ async def serve_api(
             *tokens.work,
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")
-        routers: list[APIRouter] = []
         stack.enter_context(watch_garbage_collector(metrics))
         probes.started()
         await serve(
             COMPONENT,
             Listener(
-                build_rest(settings, services, metrics=metrics, tracing=tracing, routers=routers),
+                build_rest(
+                    settings,
+                    services,
+                    metrics=metrics,
+                    tracing=tracing,
+                    routers=[webhook.router],
+                ),
                 settings.host,
                 settings.port,
             ),
