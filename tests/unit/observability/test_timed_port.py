@@ -3,7 +3,7 @@
 import pytest
 
 from pytake.observability.metrics import Metrics
-from pytake.observability.timed_port import timed
+from pytake.observability.timed_port import Timing, timed
 
 
 class Shelf:
@@ -22,22 +22,20 @@ class Shelf:
 
 async def test_named_methods_are_observed_and_errors_passed_on() -> None:
     metrics = Metrics()
-    failed: list[str] = []
-    fine: list[int] = []
-    cell = metrics.store_duration_seconds.cell("read")
-    shelf = timed(
-        Shelf(), {"fetch": cell}, on_error=failed.append, on_success=lambda: fine.append(1)
-    )
+    seen: list[str] = []
+    cells = metrics.broker_publish_duration_seconds
+    timing = Timing(cells.cell("ok"), cells.cell("error"), seen.append, lambda: seen.append("!"))
+    shelf = timed(Shelf(), {"fetch": timing})
 
     assert await shelf.fetch("book") == "book"
     with pytest.raises(LookupError):
         await shelf.fetch("cup")
     assert (await shelf.other(), shelf.size) == ("untimed", 1)
 
-    assert cell.count == 2
-    assert (failed, fine) == (["fetch"], [1])
+    assert (cells.cell("ok").count, cells.cell("error").count) == (1, 1)
+    assert seen == ["book", "!"]
 
 
 def test_a_method_that_is_gone_is_found_at_the_start() -> None:
     with pytest.raises(AttributeError):
-        timed(Shelf(), {"gone": Metrics().store_duration_seconds.cell("read")})
+        timed(Shelf(), {"gone": Timing(Metrics().store_duration_seconds.cell("read"))})

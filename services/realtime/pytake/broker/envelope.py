@@ -1,11 +1,13 @@
 """How a durable event travels between processes: one header line, then its data as it is.
 
     {"o": organization, "c": conversation, "s": seq, "e": event, "a": acl version,
-     "b": organization's acl version, "t": created at (µs), "p": traceparent}\n<data>
+     "b": organization's acl version, "t": created at (µs), "q": published at (µs),
+     "p": traceparent}\n<data>
 
 The data is never parsed on the way: what the store wrote is what the client reads.
 """
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +38,7 @@ def encode(event: ConversationEvent) -> bytes:
         "a": event.acl_version,
         "b": event.organization_acl_version,
         "t": round(event.created_at.timestamp() * 1_000_000),
+        "q": time.time_ns() // 1000,
     }
     if event.traceparent is not None:
         header["p"] = event.traceparent
@@ -63,6 +66,8 @@ def decode(body: bytes) -> ConversationEvent:
             acl_version=int(fields["a"]),
             organization_acl_version=int(fields["b"]),
             traceparent=fields.get("p"),
+            published_at=fields.get("q", 0) / 1_000_000,
+            received_at=time.time(),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadEnvelope(str(error)) from error

@@ -64,7 +64,12 @@ class RedisEventFeed:
         self.heard_at = time.monotonic()
         self.heartbeat_at: float | None = None
         self.reconnects = 0
-        self.lag_seconds = 0.0
+        self.canaries_returned = 0
+        self.canaries_missed = 0
+        self.relay_heard_at = time.monotonic()
+        self._lost_at: float | None = None
+        self.on_lag: Callable[[float], None] = lambda seconds: None
+        self.on_outage: Callable[[float], None] = lambda seconds: None
 
     # --- life -----------------------------------------------------------------------------
 
@@ -121,6 +126,7 @@ class RedisEventFeed:
                 await self._commands.call("PUBLISH", self._canary_channel, time.monotonic())
             except (Unavailable, ReplyError):
                 continue
+            self.canaries_missed += self.misses > 0
             self.misses += 1
             if self.misses % MISSES_TO_RESUBSCRIBE == 0:
                 self.renew("the canary stays away")
@@ -222,6 +228,7 @@ class RedisEventFeed:
     def _lost(self, reason: str) -> None:
         if self.has_heard:
             log.warning("link to redis lost", link="feed", reason=reason)
+            self._lost_at = time.monotonic()
         waiting, self._waiting = self._waiting, {}
         for futures in waiting.values():
             for _, future in futures:
@@ -246,6 +253,9 @@ class RedisEventFeed:
             log.info("feed is back", conversations=len(self._wanted))
             self._tasks.append(asyncio.ensure_future(self._tell_interrupted(self._on_interrupted)))
             self._tasks = [task for task in self._tasks if not task.done()]
+        if self._lost_at is not None:
+            self.on_outage(time.monotonic() - self._lost_at)
+            self._lost_at = None
         self._was_up = True
         self.has_heard = True
         self.misses = 0
@@ -260,9 +270,10 @@ class RedisEventFeed:
         elif channel == self._canary_channel:
             self.misses = 0
             self.heard_at = time.monotonic()
-            self.lag_seconds = max(0.0, self.heard_at - float(body))
+            self.canaries_returned += 1
+            self.on_lag(max(0.0, self.heard_at - float(body)))
         elif channel == HEARTBEAT_CHANNEL:
-            self.heartbeat_at = time.monotonic()
+            self.heartbeat_at = self.relay_heard_at = time.monotonic()
         elif (listener := self._notes.get(channel)) is not None:
             listener(channel, body)
 

@@ -8,6 +8,7 @@ resumes like one that was away for a second.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -23,6 +24,7 @@ from pytake.gateway.connection import Connection, Membership
 from pytake.gateway.rooms import Room, Rooms
 from pytake.gateway.sequencer import Versions, versions_of
 from pytake.gateway.tasks import Tasks
+from pytake.observability.metrics import Metrics
 
 MAX_ROOMS = 200
 REPLAY_RETRY_SECONDS = 0.5
@@ -44,12 +46,18 @@ class Conversations:
     """Joins and leaves of all connections of the pod."""
 
     def __init__(
-        self, rooms: Rooms, audience: Audience, questions: Questions, tasks: Tasks
+        self,
+        rooms: Rooms,
+        audience: Audience,
+        questions: Questions,
+        tasks: Tasks,
+        metrics: Metrics,
     ) -> None:
         self._rooms = rooms
         self._audience = audience
         self._questions = questions
         self._tasks = tasks
+        self._metrics = metrics
 
     async def access(self, connection: Connection, conversation_id: ConversationId) -> Access:
         """Return the conversation's access data if the user may see it.
@@ -58,10 +66,17 @@ class Conversations:
             NotFound: There is no such conversation, or none that the user may see.
             Unavailable: The store cannot be asked.
         """
-        access = await self._questions.access(conversation_id)
+        began, outcome = time.perf_counter(), "error"
+        try:
+            access = await self._questions.access(conversation_id)
+            is_allowed = access is not None and sees(connection, access)
+            outcome = "allowed" if is_allowed else "denied"
+        finally:
+            seconds = time.perf_counter() - began
+            self._metrics.permission_check_duration_seconds.observe(seconds, outcome)
         if not connection.is_open:
             raise ConnectionGone
-        if access is None or not sees(connection, access):
+        if access is None or not is_allowed:
             raise NotFound()
         return access
 
@@ -72,6 +87,21 @@ class Conversations:
             NotFound, Unavailable: As `access`.
             TooMuch: `too_many_rooms`.
         """
+        outcome = "error"
+        try:
+            joining = await self._join(connection, asked)
+            outcome = "ok"
+            return joining
+        except NotFound:
+            outcome = "not_found"
+            raise
+        except TooMuch:
+            outcome = "denied"
+            raise
+        finally:
+            self._metrics.room_joins.inc(outcome)
+
+    async def _join(self, connection: Connection, asked: JoinConversation) -> Joining:
         conversation_id = ConversationId(asked.conversation_id)
         access = await self.access(connection, conversation_id)
         if conversation_id in connection.joined:
@@ -100,7 +130,10 @@ class Conversations:
         self, connection: Connection, asked: JoinConversation, room: Room, access: Access
     ) -> Joining:
         head = max(room.head, access.head)
-        recovered = await self._can_resume(asked, room, head)
+        outcome = await self._resume_outcome(asked, room, head)
+        if outcome is not None:
+            self._metrics.recovery.inc(outcome)
+        recovered = outcome in ("full", "empty")
         cursor = asked.last_seq if recovered and asked.last_seq is not None else head
         checked = Versions(access.acl_version, access.organization_acl_version)
         answer = {
@@ -112,16 +145,21 @@ class Conversations:
         }
         return Joining(Membership(room, cursor, checked), answer)
 
-    async def _can_resume(self, asked: JoinConversation, room: Room, head: int) -> bool:
+    async def _resume_outcome(self, asked: JoinConversation, room: Room, head: int) -> str | None:
+        """Say what can be replayed; None for a join without a cursor."""
         last_seq = asked.last_seq
-        if last_seq is None or last_seq > head:
-            return False
+        if last_seq is None:
+            return None
+        if last_seq > head:
+            return "ahead"
         if asked.epoch is not None and asked.epoch != self._rooms.epoch:
-            return False
-        if last_seq == head or room.sequencer.since(last_seq) is not None:
-            return True
+            return "other_epoch"
+        if last_seq == head:
+            return "empty"
+        if room.sequencer.since(last_seq) is not None:
+            return "full"
         oldest = await self._questions.oldest_kept(room.conversation_id)
-        return oldest is not None and last_seq + 1 >= oldest
+        return "full" if oldest is not None and last_seq + 1 >= oldest else "too_old"
 
     def begin(self, connection: Connection, joining: Joining) -> None:
         """Start the replay of an accepted join whose answer has been sent."""

@@ -36,6 +36,7 @@ from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import Conversations
 from pytake.gateway.drain import Drain
 from pytake.gateway.emitter import Emitter
+from pytake.gateway.figures import show_pod
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers, MarkRead
 from pytake.gateway.handshake import Handshake
@@ -125,6 +126,7 @@ class Gateway:
         self._build_conversations(options, ports)
         self._build_sessions(options, ports)
         self._build_lifecycle(options, ports)
+        show_pod(self, ports.metrics)
 
     def _build_sockets(self, options: Options, ports: Ports) -> None:
         self.admission = Admission(options.handshake_rate, options.max_connections)
@@ -162,7 +164,9 @@ class Gateway:
             deliveries=self.deliveries,
         )
         self.rooms.audience = self.audience
-        self.conversations = Conversations(self.rooms, self.audience, questions, self.tasks)
+        self.conversations = Conversations(
+            self.rooms, self.audience, questions, self.tasks, ports.metrics
+        )
 
     def _build_sessions(self, options: Options, ports: Ports) -> None:
         handshake = Handshake(ports.verify, ports.users, ports.places, self.admission)

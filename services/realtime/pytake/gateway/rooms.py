@@ -8,7 +8,7 @@ all rooms that wait: `_mend` (holes), `_check` (rights), `_compare` (heads).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -145,6 +145,7 @@ class Rooms:
         self.epoch = ""
         self.holes_mended = 0
         self.heads_healed = 0
+        self.duplicates = 0
         self.heals_in_a_row = 0
 
     async def start(self) -> None:
@@ -161,6 +162,9 @@ class Rooms:
 
     def __len__(self) -> int:
         return len(self._rooms)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
 
     def get(self, conversation_id: ConversationId) -> Room | None:
         return self._rooms.get(conversation_id)
@@ -240,6 +244,7 @@ class Rooms:
         """Take an event from the feed."""
         room = self._rooms.get(event.conversation_id)
         if room is not None:
+            self.duplicates += room.sequencer.head is not None and event.seq <= room.head
             self.offer(room, (event,))
 
     def offer(self, room: Room, events: Iterable[ConversationEvent]) -> None:

@@ -124,6 +124,11 @@ class Sequencer:
         return versions_of(event)
 
     @property
+    def held(self) -> int:
+        """How many events wait here."""
+        return len(self._held)
+
+    @property
     def has_hole(self) -> bool:
         """Whether the next event is known to exist and is not here."""
         return self._hole_since is not None

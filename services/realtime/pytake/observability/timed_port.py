@@ -3,70 +3,63 @@
 import inspect
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 from pytake.observability.instruments import HistogramCell
 
 Port = TypeVar("Port")
-OnError = Callable[[str], None]
-OnSuccess = Callable[[], None]
 
 
-def timed(
-    port: Port,
-    cells: Mapping[str, HistogramCell],
-    *,
-    on_error: OnError = lambda method: None,
-    on_success: OnSuccess = lambda: None,
-) -> Port:
-    """Return the port with the named coroutine methods observed; all else is passed through.
+def _nothing(*_: object) -> None:
+    pass
 
-    Args:
-        port: Any object.
-        cells: Where the seconds of each method go, by its name.
-        on_error: Told the method whose call raised something.
-        on_success: Told of each call that returned.
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the figures of one method go.
+
+    `returned` gets the seconds of calls that returned, `raised` of those that did not
+    (the same if None); `on_result` is told each result, `on_error` each failure.
     """
-    return cast(Port, _Timed(port, cells, on_error, on_success))
+
+    returned: HistogramCell
+    raised: HistogramCell | None = None
+    on_result: Callable[[Any], None] = _nothing
+    on_error: Callable[[], None] = _nothing
+
+
+def timed(port: Port, methods: Mapping[str, Timing]) -> Port:
+    """Return the port with the named coroutine methods observed; all else is passed through."""
+    return cast(Port, _Timed(port, methods))
 
 
 class _Timed:
-    def __init__(
-        self,
-        port: object,
-        cells: Mapping[str, HistogramCell],
-        on_error: OnError,
-        on_success: OnSuccess,
-    ) -> None:
+    def __init__(self, port: object, methods: Mapping[str, Timing]) -> None:
         self._port = port
-        for name, cell in cells.items():
+        for name, timing in methods.items():
             method = getattr(port, name)
             assert inspect.iscoroutinefunction(method), f"{name} is no coroutine function"  # noqa: S101
-            setattr(self, name, _observed(method, name, cell, on_error, on_success))
+            setattr(self, name, _observed(method, timing))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
 
-def _observed(
-    method: Callable[..., Any],
-    name: str,
-    cell: HistogramCell,
-    on_error: OnError,
-    on_success: OnSuccess,
-) -> Callable[..., Any]:
+def _observed(method: Callable[..., Any], timing: Timing) -> Callable[..., Any]:
     @wraps(method)
     async def call(*args: Any, **kwargs: Any) -> Any:
         started = time.perf_counter()
         try:
             answer = await method(*args, **kwargs)
-        except BaseException:
-            on_error(name)
+        except BaseException as error:
+            (timing.raised or timing.returned).observe(time.perf_counter() - started)
+            if isinstance(error, Exception):
+                timing.on_error()
             raise
-        finally:
-            cell.observe(time.perf_counter() - started)
-        on_success()
+        timing.returned.observe(time.perf_counter() - started)
+        timing.on_result(answer)
         return answer
 
     return call

@@ -190,6 +190,10 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
 
     # --- Who is where ----------------------------------------------------------------------
 
+    def room_names(self, namespace: str = "/") -> list[Any]:
+        """Return the names of the rooms that have local members."""
+        return list(self._index.rooms(namespace))
+
     def room_members(self, room: str, namespace: str = "/") -> list[str]:
         """Return the sids of the local members of a room."""
         found = self._index.room(room, namespace)
