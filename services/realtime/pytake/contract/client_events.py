@@ -113,7 +113,11 @@ class HandshakeClient(ClientPayload):
 
 
 class HandshakeResume(ClientPayload):
+    """What a reconnecting client knows of its last connection: `cause` is `network`, or
+    `server_drain` after `server:draining`; it is counted and decides nothing."""
+
     previous_sid: Annotated[str, Field(max_length=64)] | None = None
+    cause: Annotated[str, Field(max_length=32)] | None = None
 
 
 class HandshakeAuth(ClientPayload):

@@ -39,6 +39,7 @@ class Admitted:
     connection: Connection
     seating: Seating = field(default_factory=Seating)
     previous: ConnectionId | None = None
+    reconnects_after: str | None = None
 
 
 class Handshake:
@@ -90,7 +91,8 @@ class Handshake:
         seating = await self._places.take(
             principal.user_id, ConnectionId(sid), instead_of=instead_of
         )
-        return Admitted(connection, seating, instead_of)
+        cause = (asked.resume.cause or "unknown") if asked.resume else None
+        return Admitted(connection, seating, instead_of, cause)
 
     async def authenticate(self, token: str) -> Principal:
         """Return the principal of a token.

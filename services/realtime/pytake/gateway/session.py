@@ -131,7 +131,10 @@ class Sessions:
         self._seat(admitted)
         self._metrics.handshake_duration_seconds.observe(_now() - started, "ok")
         resumed = "yes" if admitted.previous is not None else "no"
-        self._metrics.connections_opened.inc("websocket", resumed)
+        carrier = getattr(connection.outlet, "transport_name", "websocket")
+        self._metrics.connections_opened.inc(carrier, resumed)
+        if admitted.reconnects_after is not None:
+            self._metrics.reconnects.inc(admitted.reconnects_after)
 
     def _seat(self, admitted: Admitted) -> None:
         """Send away who gave way, and share the user's budget with the other pods."""
@@ -235,10 +238,9 @@ class Sessions:
         connection = self._registry.get(sid)
         if connection is None:
             return
-        self._metrics.connections_closed.inc(_close_reason(connection, reason))
-        self._forget(connection)
+        self._forget(connection, reason)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection, reason: str = "") -> None:
         """End everything that a connection takes part in; doing it twice changes nothing."""
         for conversation_id in list(connection.joined):
             self._viewers.left(connection, conversation_id)
@@ -247,8 +249,16 @@ class Sessions:
         self._guard.forget(connection)
         if self._registry.remove(connection.sid) is None:
             return
+        self._count_end(connection, _close_reason(connection, reason))
         user_id = connection.principal.user_id
         self._tasks.start(self._release(user_id, connection.sid), "release place")
+
+    def _count_end(self, connection: Connection, reason: str) -> None:
+        self._metrics.connections_closed.inc(reason)
+        by_server = connection.closing_code is not None
+        ended_by = "server" if by_server else "client" if reason == "client" else "network"
+        age = _now() - connection.opened_at
+        self._metrics.connection_duration_seconds.observe(age, ended_by)
 
     async def _release(self, user_id: UserId, sid: str) -> None:
         await self._places.release(user_id, ConnectionId(sid))

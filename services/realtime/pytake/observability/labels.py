@@ -91,6 +91,7 @@ STAGES = ("publish", "broker", "write", "receipt")
 
 STOPPED_AT = ("published", "received", "written")
 LINKS = ("publish", "subscribe")
+RECONNECT_CAUSES = ("network", "server_drain", "unknown", "other")
 CODE_CLASSES = ("2xx", "3xx", "4xx", "5xx")
 OUTCOMES = ("ok", "refused", "error")
 STATUSES = ("pending", "sent", "delivered", "read", "failed")

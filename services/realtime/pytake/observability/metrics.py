@@ -116,7 +116,7 @@ class Metrics(Registry):
         self.reconnects = on.counter(
             "reconnects_total",
             "Handshakes of clients that had a connection before, by how that one ended.",
-            cause=("network", "server_drain", "unknown"),
+            cause=of.RECONNECT_CAUSES,
         )
         self.connection_duration_seconds = on.histogram(
             "connection_duration_seconds",

@@ -52,6 +52,7 @@ export class Connection implements Link {
   private life = 0;
   private attempt = 0;
   private previousSid: string | undefined;
+  private isMoved = false;
   private expiresAt = Number.POSITIVE_INFINITY;
   private needsFreshToken = false;
   private triedFreshToken = false;
@@ -137,7 +138,10 @@ export class Connection implements Link {
     const { url, path, transports, withCredentials, handshakeTimeoutMs, client } = this.options;
     this.options.debug("Connecting to:", url || "this origin");
     const auth: Record<string, unknown> = { token, client, features: ["status_batch", "receipts"] };
-    if (this.previousSid) auth.resume = { previous_sid: this.previousSid };
+    if (this.previousSid) {
+      const cause = this.isMoved ? "server_drain" : "network";
+      auth.resume = { previous_sid: this.previousSid, cause };
+    }
     const wire = this.options.openSocket({
       url,
       path,
@@ -166,6 +170,7 @@ export class Connection implements Link {
     this.attempt = 0;
     this.needsFreshToken = this.triedFreshToken = false;
     this.previousSid = hello.sid;
+    this.isMoved = false;
     this.expiresAt = Date.parse(hello.expires_at) || Number.POSITIVE_INFINITY;
     this.options.debug("Connected:", hello.sid);
     this.options.debug("Server confirmed connection:", hello);
@@ -194,6 +199,7 @@ export class Connection implements Link {
   }
 
   private moveAfter(milliseconds: number): void {
+    this.isMoved = true;
     this.cancelRetry?.();
     this.cancelRetry = this.options.clock.after(milliseconds, () => void this.open());
   }

@@ -98,8 +98,13 @@ export interface HandshakeClient {
   version?: string;
 }
 
+/**
+ * What a reconnecting client knows of its last connection: `cause` is `network`, or
+ * `server_drain` after `server:draining`; it is counted and decides nothing.
+ */
 export interface HandshakeResume {
   previous_sid?: string | null;
+  cause?: string | null;
 }
 
 export interface InboxRemoved {
