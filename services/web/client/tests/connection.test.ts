@@ -18,7 +18,7 @@ test("a lost connection comes back within a second and names the one before", as
 
   expect(client.snapshot().state).toBe("online");
   expect(states.slice(2)).toEqual(["offline", "connecting", "online"]);
-  expect(server.handshakes.at(-1)?.resume).toEqual({ previous_sid: "sid-1" });
+  expect(server.handshakes.at(-1)?.resume).toEqual({ previous_sid: "sid-1", cause: "network" });
 });
 
 test("it never gives up, and waits at most thirty seconds", async () => {
