@@ -112,7 +112,13 @@ async def prey(rest: RestServer) -> Prey:
     await ana.writes(conversation["id"], "a secret")
     taken = await ana.patch(f"/conversations/{conversation['id']}", {"assigned_to": ana.user_id})
     assert taken.status_code == 200
-    return Prey(ana, admin, {"conversation_id": conversation["id"], "user_id": ana.user_id})
+    file = (await ana.call("POST", "/media", files={"file": ("a.txt", b"a secret")})).json()
+    ids = {
+        "conversation_id": conversation["id"],
+        "user_id": ana.user_id,
+        "media_id": file["id"],
+    }
+    return Prey(ana, admin, ids)
 
 
 def hmac_over_public_key(claims: dict[str, Any], encoding: Encoding) -> str:

@@ -150,6 +150,7 @@ async def rest_server(folder: Path, **settings: Any) -> AsyncIterator[RestServer
             rights=rights,
             limits=build_limits(loaded),
             clock=utc_now,
+            link_key=await store.link_key(),
         )
         document = build_routes(services).openapi()
         app = build_rest(loaded, services, metrics=metrics, tracing=Tracing())

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from pytake.application.files import Files
 from pytake.application.ports import Clock, Committed, ConversationReader, ConversationStore
 from pytake.application.visible import visible_conversation
 from pytake.domain.content import check_outbound
@@ -15,6 +16,9 @@ from pytake.domain.ids import ConversationId, MessageId
 from pytake.domain.message import Direction, MessageType, NewMessage, SenderType
 from pytake.domain.principal import Principal, Role
 from pytake.domain.window import is_open
+
+_GIVEN_BY_US = ("media_url",)
+"""Members of content that an author cannot choose: they are made when a message is read."""
 
 Announce = Callable[[Committed], Awaitable[None]]
 
@@ -40,7 +44,9 @@ class SendMessage:
         store: ConversationStore,
         announce: Announce,
         clock: Clock,
+        files: Files,
     ) -> None:
+        self._files = files
         self._reader = reader
         self._store = store
         self._announce = announce
@@ -55,8 +61,8 @@ class SendMessage:
         with `is_new` False.
 
         Raises:
-            NotFound: No such conversation for this principal, or `retry_of` names no
-                message of it.
+            NotFound: No such conversation for this principal, `retry_of` names no message
+                of it, or `media_id` no file of the organization.
             InvalidPayload: The content is not what the type needs.
             WindowClosed: Only a template may be sent now.
             StaleView: Somebody wrote after `based_on_seq`.
@@ -68,6 +74,9 @@ class SendMessage:
         now = self._clock()
         if draft.message_type is not MessageType.TEMPLATE and has_closed_window(conversation, now):
             await self._check_was_sent(principal, conversation_id, draft)
+        if "media_id" in draft.content:
+            # Whoever names a file gets a link to it, and the customer the file itself.
+            await self._files.visible(principal, str(draft.content["media_id"]))
         if draft.retry_of is not None:
             await self._check_retry(conversation, draft.retry_of)
         is_bot = principal.role is Role.BOT
@@ -80,7 +89,7 @@ class SendMessage:
                 sender_type=SenderType.BOT if is_bot else SenderType.AGENT,
                 sender_id=principal.user_id,
                 message_type=draft.message_type,
-                content=draft.content,
+                content={k: v for k, v in draft.content.items() if k not in _GIVEN_BY_US},
                 created_at=now,
                 client_message_id=draft.client_message_id,
                 retry_of=draft.retry_of,

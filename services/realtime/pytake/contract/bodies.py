@@ -167,6 +167,16 @@ class Tokens(Answer):
     user: UserBody
 
 
+class MediaBody(Answer):
+    """POST /media; `id` is the `media_id` of a message's content."""
+
+    id: Uuid
+    mime_type: str
+    filename: str | None
+    size: int
+    media_url: str
+
+
 class EventItem(Answer):
     seq: int
     event: str

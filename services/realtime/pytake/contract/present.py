@@ -1,5 +1,6 @@
 """From the things of the domain to the JSON that clients get."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,9 +9,18 @@ from pytake.domain.conversation import Contact, Conversation
 from pytake.domain.message import Message
 from pytake.domain.status import MessageStatus
 
+Link = Callable[[str], str]
+"""From the id of a file to a signed address."""
 
-def message_body(message: Message) -> dict[str, Any]:
-    """Return a `Message` as REST and `message:new` give it."""
+
+def message_body(message: Message, link: Link | None = None) -> dict[str, Any]:
+    """Return a `Message` as REST and `message:new` give it.
+
+    With `link`, content that has a file says where it can be read (`media_url`).
+    """
+    content = dict(message.content)
+    if link is not None and isinstance(content.get("media_id"), str):
+        content["media_url"] = link(content["media_id"])
     body: dict[str, Any] = {
         "id": message.id,
         "conversation_id": message.conversation_id,
@@ -19,7 +29,7 @@ def message_body(message: Message) -> dict[str, Any]:
         "sender_type": message.sender_type.value,
         "sender_id": message.sender_id,
         "message_type": message.message_type.value,
-        "content": dict(message.content),
+        "content": content,
         "status": message.status.value,
         "whatsapp_message_id": message.whatsapp_message_id,
         "client_message_id": message.client_message_id,
@@ -38,7 +48,7 @@ def contact_body(contact: Contact) -> dict[str, Any]:
     return {"id": contact.id, "name": contact.name, "phone": contact.phone}
 
 
-def conversation_body(conversation: Conversation) -> dict[str, Any]:
+def conversation_body(conversation: Conversation, link: Link | None = None) -> dict[str, Any]:
     """Return a `Conversation` as REST and `inbox:updated` give it."""
     last = conversation.last_message
     return {
@@ -49,7 +59,7 @@ def conversation_body(conversation: Conversation) -> dict[str, Any]:
         "assigned_to": conversation.assigned_to,
         "unread_count": conversation.unread_count,
         "inbound_count": conversation.inbound_count,
-        "last_message": None if last is None else message_body(last),
+        "last_message": None if last is None else message_body(last, link),
         "last_seq": conversation.last_seq,
         "epoch": conversation.epoch,
         "window_expires_at": optional_wire_time(conversation.window_expires_at),

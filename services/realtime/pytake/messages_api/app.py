@@ -13,6 +13,7 @@ from pytake.messages_api import (
     conversations,
     docs_page,
     errors,
+    media,
     messages,
     sessions,
     users,
@@ -76,7 +77,7 @@ def build_routes(
     app.state.api = services
     app.openapi = lambda: docs_page.openapi(app)  # type: ignore[method-assign]
     errors.install(app)
-    for module in (conversations, messages, sessions, users, administration):
+    for module in (conversations, messages, media, sessions, users, administration):
         app.include_router(module.router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

@@ -1,6 +1,7 @@
 """Who is asking: the bearer token of the request, before anything else is looked at."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -13,9 +14,8 @@ from pytake.messages_api.services import Services, services_of
 MAX_REMEMBERED = 20_000
 
 
-async def signed_in(
-    request: Request, api: Annotated[Services, Depends(services_of)]
-) -> AsyncIterator[Principal]:
+@asynccontextmanager
+async def signed_in(request: Request, api: Services) -> AsyncIterator[Principal]:
     """Give the principal, for as long as its organization's turn lasts.
 
     A request without a good token is taken from the budget of its address, one with a
@@ -50,7 +50,14 @@ def _bearer_token(request: Request) -> str:
     return token.strip()
 
 
-SignedIn = Annotated[Principal, Depends(signed_in)]
+async def _principal(
+    request: Request, api: Annotated[Services, Depends(services_of)]
+) -> AsyncIterator[Principal]:
+    async with signed_in(request, api) as principal:
+        yield principal
+
+
+SignedIn = Annotated[Principal, Depends(_principal)]
 
 
 async def admin(principal: SignedIn) -> Principal:

@@ -51,7 +51,7 @@ async def conversations(
         assigned_to = uuid_or_refuse("assigned_to", assigned_to or "")
     query = ConversationQuery(cursor, limit, status, assigned_to, q.strip() or None)
     found = await api.reader.conversations(principal, query)
-    return page([conversation_body(each) for each in found.items], found.next_cursor)
+    return page([conversation_body(each, api.link) for each in found.items], found.next_cursor)
 
 
 @router.post(
@@ -74,7 +74,7 @@ async def open_conversation(
     )
     # Read again: the commit counts unread messages of everybody, the list those of the reader.
     conversation = await visible_conversation(api.reader, principal, committed.conversation.id)
-    return answer(conversation_body(conversation), 201 if committed.is_new else 200)
+    return answer(conversation_body(conversation, api.link), 201 if committed.is_new else 200)
 
 
 @router.get("/conversations/{conversation_id}", response_model=ConversationBody)
@@ -83,7 +83,7 @@ async def conversation(
 ) -> Response:
     """One conversation, with the principal's own unread count."""
     found = await visible_conversation(api.reader, principal, conversation_id)
-    return answer(conversation_body(found))
+    return answer(conversation_body(found, api.link))
 
 
 @router.patch(
@@ -109,7 +109,7 @@ async def change_conversation(
             status=body.status,
         ),
     )
-    return answer(conversation_body(committed.conversation))
+    return answer(conversation_body(committed.conversation, api.link))
 
 
 @router.get("/conversations/{conversation_id}/events")

@@ -33,7 +33,7 @@ async def messages(
     """The newest page below `before_seq`, in `seq` order; `next_cursor` is the next one."""
     await visible_conversation(api.reader, principal, conversation_id)
     found = await api.reader.messages(conversation_id, before_seq=before_seq, limit=limit)
-    return page([message_body(each) for each in found.items], found.next_cursor)
+    return page([message_body(each, api.link) for each in found.items], found.next_cursor)
 
 
 @router.post(
@@ -84,4 +84,4 @@ async def _send(
     )
     if committed.message is None:
         raise Unavailable
-    return answer(message_body(committed.message), 201 if committed.is_new else 200)
+    return answer(message_body(committed.message, api.link), 201 if committed.is_new else 200)

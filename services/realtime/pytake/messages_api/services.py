@@ -8,6 +8,7 @@ from fastapi import Request
 from pytake.application.access_ports import AuditLog, TokenVerifier
 from pytake.application.change_conversation import ChangeConversation
 from pytake.application.channel_ports import Quarantine, Templates
+from pytake.application.files import Files
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
@@ -19,6 +20,7 @@ from pytake.application.ports import (
 )
 from pytake.application.send_message import SendMessage
 from pytake.application.sign_in import SignIn
+from pytake.contract.media_links import MediaLinks
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Role
 from pytake.messages_api.throttle import Throttle
@@ -50,6 +52,8 @@ class Services:
     mark_read: MarkRead
     manage_users: ManageUsers
     sign_in: SignIn | None
+    files: Files
+    link: MediaLinks
     online_users: OnlineUsers = nobody_online
     max_body_bytes: int = 65_536
     known_principals: set[tuple[UserId, OrganizationId, Role, str]] = field(default_factory=set)

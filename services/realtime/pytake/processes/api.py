@@ -92,6 +92,7 @@ async def serve_api(
             rights=rights,
             limits=limits,
             clock=utc_now,
+            link_key=await store.link_key(),
         )
         webhook = build_webhook(settings, store, clock=utc_now, metrics=metrics)
         background: list[Work] = [

@@ -192,6 +192,7 @@ class _Process:
                 rights=rights,
                 limits=build_limits(settings),
                 clock=utc_now,
+                link_key=await store.link_key(),
                 opens_window_for=timedelta(hours=24),
                 online_users=_online_users(gateway),
             )

@@ -1,5 +1,6 @@
 """The REST API out of its parts, for `pytake api` and `pytake dev`."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -7,14 +8,17 @@ from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from pytake.application.change_conversation import ChangeConversation
+from pytake.application.files import Files
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
 from pytake.application.ports import Clock, RoomNotifier
 from pytake.application.send_message import Announce, SendMessage
 from pytake.application.sign_in import SignIn
+from pytake.contract.media_links import MediaLinks
 from pytake.limits.addresses import TrustedProxies
 from pytake.limits.http import HttpLimits
+from pytake.media.object_store import ObjectStoreMediaFiles
 from pytake.messages_api.app import create_app
 from pytake.messages_api.pages import built_inbox
 from pytake.messages_api.services import OnlineUsers, Services, nobody_online
@@ -47,12 +51,15 @@ def build_services(
     rights: PolledRights,
     limits: HttpLimits,
     clock: Clock,
+    link_key: bytes,
     online_users: OnlineUsers = nobody_online,
     opens_window_for: timedelta | None = None,
 ) -> Services:
     """Return the use cases on one store."""
     passwords = Argon2Passwords()
     conversations, audit = store.conversations, store.audit
+    storage = ObjectStoreMediaFiles(settings.media_url)
+    files = Files(store.media, storage, conversations, clock)
     sign_in = None
     if tokens.issue is not None:
         sign_in = SignIn(
@@ -74,7 +81,7 @@ def build_services(
         audit=audit,
         quarantine=store.quarantine,
         templates=store.templates,
-        send_message=SendMessage(conversations, conversations, announce, clock),
+        send_message=SendMessage(conversations, conversations, announce, clock, files),
         open_conversation=OpenConversation(
             conversations, store.channels, announce, clock, opens_window_for=opens_window_for
         ),
@@ -86,6 +93,8 @@ def build_services(
             store.users, store.rights, rights, store.refresh_tokens, passwords, audit, clock
         ),
         sign_in=sign_in,
+        files=Files(store.media, ObjectStoreMediaFiles(settings.media_url), conversations, clock),
+        link=MediaLinks(link_key, time.time),
         online_users=online_users,
         max_body_bytes=settings.max_event_bytes,
     )

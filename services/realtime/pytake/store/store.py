@@ -15,6 +15,7 @@ from pytake.store.engine import Database, parse_url
 from pytake.store.epoch import Epoch
 from pytake.store.event_log import SqlEventLog
 from pytake.store.leases import SqlLeases
+from pytake.store.link_key import LinkKey
 from pytake.store.media_library import SqlMediaLibrary
 from pytake.store.outbox import SqlOutbox
 from pytake.store.refresh_tokens import SqlRefreshTokens
@@ -77,6 +78,7 @@ class Store:
         self.media = SqlMediaLibrary(database)
         self.templates = SqlTemplates(database)
         self.audit = SqlAuditLog(database)
+        self.link_key = LinkKey(database)
         self.upkeep = Upkeep(database, clock)
 
     async def __aenter__(self) -> Self:

@@ -189,6 +189,15 @@ export interface MarkedRead {
   unread_count: number;
 }
 
+/** POST /media; `id` is the `media_id` of a message's content. */
+export interface MediaBody {
+  id: string;
+  mime_type: string;
+  filename: string | null;
+  size: number;
+  media_url: string;
+}
+
 export interface MessageBody {
   id: string;
   conversation_id: string;
