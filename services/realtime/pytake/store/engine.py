@@ -22,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from pytake.domain.errors import Unavailable
+from pytake.store import sqlite_driver
 
 CONNECT_SECONDS = 2.0
 TRANSACTION_SECONDS = 3.0
@@ -267,6 +268,7 @@ def postgres_dsn(url: URL) -> str:
 
 
 def _sqlite_engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
+    path = url.database or ""
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -274,7 +276,7 @@ def _sqlite_engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
         pool_timeout=SQLITE_BUSY_SECONDS,
         # The driver must not begin transactions by itself: its deferred ones fail with
         # "database is locked" as soon as two want to write.
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None},
+        async_creator=lambda: sqlite_driver.connect(path, busy_seconds=SQLITE_BUSY_SECONDS),
     )
 
     @event.listens_for(engine.sync_engine, "connect")
