@@ -58,7 +58,7 @@ class RedisEventFeed:
         self._on_event: FeedListener = lambda event: None
         self._on_interrupted: Callable[[], Awaitable[None]] | None = None
         self._on_gossip: NoteListener = lambda channel, body: None
-        self._was_up = False
+        self.was_up = False
         self.has_heard = False
         self.misses = 0
         self.heard_at = time.monotonic()
@@ -249,14 +249,14 @@ class RedisEventFeed:
 
     def _complete(self) -> None:
         """Everything is subscribed again: what was published meanwhile is lost."""
-        if self._was_up and self._on_interrupted is not None:
+        if self.was_up and self._on_interrupted is not None:
             log.info("feed is back", conversations=len(self._wanted))
             self._tasks.append(asyncio.ensure_future(self._tell_interrupted(self._on_interrupted)))
             self._tasks = [task for task in self._tasks if not task.done()]
         if self._lost_at is not None:
             self.on_outage(time.monotonic() - self._lost_at)
             self._lost_at = None
-        self._was_up = True
+        self.was_up = True
         self.has_heard = True
         self.misses = 0
         self.heard_at = time.monotonic()

@@ -51,6 +51,7 @@ class Connection:
         "sid",
         "timers",
         "told_at",
+        "transport",
     )
 
     def __init__(
@@ -61,6 +62,7 @@ class Connection:
         self.features = features
         self.opened_at = opened_at
         self.address = ""
+        self.transport = "websocket"
         self.outlet: Outlet | None = None
         self.previous_sid: str | None = None
         self.is_open = True

@@ -4,8 +4,9 @@
 put together the same thing. The result is an ASGI application around another one.
 """
 
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -40,10 +41,10 @@ from pytake.gateway.figures import show_pod
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers, MarkRead
 from pytake.gateway.handshake import Handshake
-from pytake.gateway.health import Health
 from pytake.gateway.lifetime import Lifetime
 from pytake.gateway.observe import Deliveries
 from pytake.gateway.registry import Registry
+from pytake.gateway.resync import Resync
 from pytake.gateway.rooms import Room, Rooms
 from pytake.gateway.server import Acknowledge, GatewayServer
 from pytake.gateway.session import Sessions
@@ -91,21 +92,22 @@ class Options:
 class Ports:
     """What a pod needs of the world.
 
-    `rights_refresh` reads the newest changes of rights at once; `manager` is the
-    Socket.IO client manager of the process.
+    `rights_refresh` reads the newest changes of rights at once, `renew_feed` makes the
+    feed's connection anew; `manager` is the Socket.IO client manager of the process.
     """
 
     verify: TokenVerifier
     event_log: EventLog
     users: UserDirectory
     rights: RightsView
-    rights_refresh: Any
+    rights_refresh: Callable[[], Awaitable[None]]
     mark_read: MarkRead
     feed: EventFeed
     places: ConnectionPlaces
     rates: EventRates
     signals: PodSignals
     viewers: ViewerBoard
+    renew_feed: Callable[[str], None] = lambda reason: None
     manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
     tracing: Tracing = field(default_factory=Tracing)
@@ -154,6 +156,8 @@ class Gateway:
         self.deliveries = Deliveries(ports.metrics, ports.tracing, options.path)
         questions = Questions(ports.event_log, self.tasks)
         self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
+        self.rooms.on_interruption = self._on_interruption
+        self.rooms.on_lossy = lambda: ports.renew_feed("events are lost again and again")
         self.typing = TypingNotices(self.cluster_rooms, self.tasks)
         self.viewers = Viewers(self.emitter, ports.viewers, self.tasks)
         self.audience = Audience(
@@ -215,7 +219,9 @@ class Gateway:
         self.drain_plan = Drain(
             self.registry, self.audience, self.admission, self.lifetime, options.drain_seconds
         )
-        self.health = Health(ports.feed, self.rooms)
+        self.resync = Resync(self.registry, self.audience, self.tasks)
+        if hasattr(ports.manager, "on_gap"):
+            ports.manager.on_gap = self.resync.soon
         self.upkeep = Upkeep(
             self.registry, self.audience, self.rooms, ports.places, self.sessions, self.metrics
         )
@@ -254,6 +260,14 @@ class Gateway:
         window. Calling it again waits for the same drain."""
         await self.drain_plan()
 
+    def begin_drain(self) -> None:
+        """Start to drain in the background."""
+        self.tasks.start(self.drain_plan(), "drain")
+
+    @property
+    def is_draining(self) -> bool:
+        return self.drain_plan.is_draining
+
     async def stop(self) -> None:
         """End the background work. Nothing may be served any more."""
         self.viewers.stop()
@@ -264,8 +278,11 @@ class Gateway:
             connection.cancel_timers()
         await self.tasks.stop()
         await self.server.shutdown()
-        if (listening := getattr(self.server.manager, "thread", None)) is not None:
+        if (stop := getattr(self.server.manager, "stop", None)) is not None:
+            await stop()
+        elif (listening := getattr(self.server.manager, "thread", None)) is not None:
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     # --- what the server reports ----------------------------------------------------------
 
@@ -291,6 +308,14 @@ class Gateway:
     def on_rights_change(self, change: RightsChange) -> None:
         """Judge the connections of a user whose rights have changed."""
         self.tasks.start(self.lifetime.judge(change.user_id), "judge connections")
+
+    def on_broker_up(self) -> None:
+        """The command link is back: the places may be gone with the broker's memory."""
+        self.upkeep.assert_soon()
+
+    def _on_interruption(self) -> None:
+        self.resync.soon()
+        self.upkeep.assert_soon()
 
     def _on_shown_out(self, connection: Connection, room: Room) -> None:
         self.typing.end_later(connection, room.conversation_id)

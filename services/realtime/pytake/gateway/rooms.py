@@ -8,7 +8,7 @@ all rooms that wait: `_mend` (holes), `_check` (rights), `_compare` (heads).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -36,6 +36,9 @@ COMPARE_SECONDS = 5.0
 COMPARE_UNHEALTHY_SECONDS = 1.0
 LOST_AFTER_SECONDS = 1.0
 """A head is lost only if it is still behind then: events may be on their way."""
+
+LOSSY_AFTER = 2
+"""Comparisons in a row that had to heal: the feed hears, but not where others speak."""
 
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
 WAIT_FOR_HEAD_SECONDS = 2.0
@@ -138,10 +141,13 @@ class Rooms:
         self._rooms: dict[ConversationId, Room] = {}
         self._holes: set[ConversationId] = set()
         self._fences: set[ConversationId] = set()
+        self._behind_heads: set[ConversationId] = set()
         self._hole_found = asyncio.Event()
         self._fence_found = asyncio.Event()
         self._compare_now = asyncio.Event()
         self.audience: Audience
+        self.on_interruption: Callable[[], None] = lambda: None
+        self.on_lossy: Callable[[], None] = lambda: None
         self.epoch = ""
         self.holes_mended = 0
         self.heads_healed = 0
@@ -268,6 +274,7 @@ class Rooms:
     async def on_interrupted(self) -> None:
         """Compare all rooms at once: the link to the broker was away."""
         self._compare_now.set()
+        self.on_interruption()
 
     async def reach(self, room: Room, seq: int) -> None:
         """Wait until everything up to `seq` has gone out.
@@ -308,8 +315,17 @@ class Rooms:
                 failures = 0
                 for room in due:
                     page = pages.get(room.conversation_id, ())
-                    self.holes_mended += len(page)
-                    self.offer(room, page)
+                    self._mended(room, page)
+
+    def _mended(self, room: Room, page: Sequence[ConversationEvent]) -> None:
+        before = room.head
+        self.offer(room, page)
+        by_heads = room.conversation_id in self._behind_heads
+        self._behind_heads.discard(room.conversation_id)
+        if by_heads:
+            self.heads_healed += room.head - before
+        else:
+            self.holes_mended += room.head - before
 
     def _due_holes(self) -> list[Room]:
         now = _now()
@@ -410,12 +426,15 @@ class Rooms:
                 continue
             if room.sequencer.fence is None:
                 healed += 1
+                self._behind_heads.add(conversation_id)
                 room.sequencer.learn_of(head, now - HOLE_PATIENCE_SECONDS)
             self._look_after(room)
-        self.heads_healed += healed
         self.heals_in_a_row = self.heals_in_a_row + 1 if healed else 0
         if healed and self._feed.is_healthy:
             log.warning("events were lost on the way and read from the store", rooms=healed)
+            if self.heals_in_a_row >= LOSSY_AFTER:
+                self.heals_in_a_row = 0
+                self.on_lossy()
 
     async def _behind(self, conversation_ids: list[ConversationId]) -> dict[ConversationId, int]:
         if not conversation_ids:

@@ -93,6 +93,14 @@ def api() -> None:
     run_api()
 
 
+@app.command()
+def gateway() -> None:
+    """Serve Socket.IO."""
+    from pytake.processes.gateway import run_gateway
+
+    run_gateway()
+
+
 # --- commands that end -------------------------------------------------------------------
 
 

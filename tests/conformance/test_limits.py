@@ -1,0 +1,219 @@
+"""One suite for the limits inside a process and over Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+
+from cluster.waiting import eventually
+from pytake.application.connection_ports import ConnectionPlaces, EventRates
+from pytake.broker.redis import RedisCommands, parse_address
+from pytake.domain.ids import ConnectionId, UserId
+from pytake.limits.memory import (
+    MemoryEventRates,
+    MemoryPlaces,
+    MemoryPlaceTable,
+)
+from pytake.limits.redis import RedisEventRates, RedisPlaces
+
+CAP = 3
+
+
+def someone() -> UserId:
+    return UserId(str(uuid4()))
+
+
+def connection(name: object) -> ConnectionId:
+    return ConnectionId(f"connection-{name}")
+
+
+class Limits:
+    """Makes the limits of pods that share them."""
+
+    places: Callable[[str], ConnectionPlaces]
+    rates: Callable[[int, float], EventRates]
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.integration)])
+async def limits(request: pytest.FixtureRequest) -> AsyncIterator[Limits]:
+    made = Limits()
+    async with AsyncExitStack() as stack:
+        if request.param == "memory":
+            table = MemoryPlaceTable()
+            made.places = lambda pod: MemoryPlaces(pod, CAP, table)
+            made.rates = MemoryEventRates
+        else:
+            commands = RedisCommands(parse_address(request.getfixturevalue("redis_url")))
+            await commands.start()
+            stack.push_async_callback(commands.stop)
+            made.places = lambda pod: RedisPlaces(commands, pod, CAP)
+            made.rates = lambda count, seconds: RedisEventRates(commands, count, seconds)
+        yield made
+
+
+async def test_the_oldest_gives_way_to_the_fourth(limits: Limits) -> None:
+    places, ana = limits.places("pod-1"), someone()
+    for name in ("desktop", "phone", "tablet"):
+        assert not (await places.take(ana, connection(name))).must_go
+
+    seating = await places.take(ana, connection("laptop"))
+
+    assert [place.connection_id for place in seating.must_go] == [connection("desktop")]
+    assert seating.must_go[0].pod_id == "pod-1"
+
+
+async def test_another_user_has_places_of_his_own(limits: Limits) -> None:
+    places = limits.places("pod-1")
+    for name in range(CAP):
+        await places.take(someone(), connection(name))
+
+    assert not (await places.take(someone(), connection("more"))).must_go
+
+
+async def test_a_released_place_is_free(limits: Limits) -> None:
+    places, ana = limits.places("pod-1"), someone()
+    for name in range(CAP):
+        await places.take(ana, connection(name))
+
+    await places.release(ana, connection(1))
+    await places.release(ana, connection(1))
+
+    assert not (await places.take(ana, connection("new"))).must_go
+
+
+async def test_fifty_at_once_over_three_pods_leave_exactly_the_cap(limits: Limits) -> None:
+    pods = [limits.places(f"pod-{number}") for number in range(3)]
+    ana = someone()
+
+    seatings = await asyncio.gather(
+        *(pods[number % 3].take(ana, connection(number)) for number in range(50))
+    )
+
+    gone = [place.connection_id for seating in seatings for place in seating.must_go]
+    assert len(gone) == len(set(gone)) == 50 - CAP
+
+
+async def test_who_comes_back_takes_the_place_of_the_old_connection(limits: Limits) -> None:
+    here, there, ana = limits.places("pod-1"), limits.places("pod-2"), someone()
+    for name in ("old", "phone", "tablet"):
+        await here.take(ana, connection(name))
+
+    seating = await there.take(ana, connection("new"), instead_of=connection("old"))
+
+    assert [place.connection_id for place in seating.must_go] == [connection("old")]
+    assert seating.others == {"pod-1"}
+
+
+async def test_a_foreign_or_invented_predecessor_does_nothing(limits: Limits) -> None:
+    places, ana, bruno = limits.places("pod-1"), someone(), someone()
+    await places.take(bruno, connection("bruno's"))
+
+    for predecessor in (connection("bruno's"), connection("invented")):
+        seating = await places.take(ana, connection("ana's"), instead_of=predecessor)
+        assert not seating.must_go
+
+    assert not (await places.take(bruno, connection("another"))).must_go
+
+
+async def test_asserting_enters_what_was_forgotten(limits: Limits) -> None:
+    here, ana = limits.places("pod-1"), someone()
+    for name in range(CAP):
+        await here.take(ana, connection(name))
+        await here.release(ana, connection(name))
+
+    must_go = await here.assert_all({ana: [connection(name) for name in range(CAP)]})
+
+    assert not must_go
+    assert len((await here.take(ana, connection("new"))).must_go) == 1
+
+
+async def test_asserting_too_many_tells_who_must_go(limits: Limits) -> None:
+    here, ana = limits.places("pod-1"), someone()
+
+    must_go = await here.assert_all({ana: [connection(name) for name in range(CAP + 2)]})
+
+    assert len(must_go) == 2
+
+
+async def test_a_budget_is_used_up_and_fills_again(limits: Limits) -> None:
+    rates, ana = limits.rates(3, 0.6), someone()
+    rates.shared_with(ana, frozenset({"pod-2"}))
+
+    assert [await rates.take(ana) for _ in range(3)] == [0.0, 0.0, 0.0]
+    wait = await rates.take(ana)
+
+    assert 0 < wait <= 0.2
+    await eventually(lambda: _granted(rates, ana), "the budget fills again", 2)
+
+
+async def _granted(rates: EventRates, user: UserId) -> bool:
+    return await rates.take(user) == 0.0
+
+
+async def test_users_have_budgets_of_their_own(limits: Limits) -> None:
+    rates = limits.rates(1, 60)
+    for _ in range(3):
+        assert await rates.take(someone()) == 0.0
+
+
+@pytest.mark.integration
+async def test_two_pods_share_one_budget(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    here, there = RedisEventRates(commands, 10, 60), RedisEventRates(commands, 10, 60)
+    ana = someone()
+    for _ in range(4):
+        assert await here.take(ana) == 0.0
+
+    here.shared_with(ana, frozenset({"there"}))
+    there.shared_with(ana, frozenset({"here"}))
+    await eventually(lambda: not here._asking, "what was used is told")
+    taken = await asyncio.gather(*(there.take(ana) for _ in range(10)))
+
+    assert sum(wait == 0.0 for wait in taken) == 6
+    await commands.stop()
+
+
+@pytest.mark.integration
+async def test_places_of_a_dead_pod_come_free_and_a_late_one_goes_first(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    dead, late, here = (RedisPlaces(commands, name, CAP) for name in ("dead", "late", "here"))
+    ana = someone()
+    await here.take(ana, connection("first"))
+    await late.take(ana, connection("late"))
+    await dead.take(ana, connection("dead"))
+    now = int((await commands.call("TIME"))[0]) * 1000
+    await commands.call("HSET", "pytake:pods", "dead", now - 14_000, "late", now - 7_000)
+    await here.beat()
+
+    into_the_dead_one = await here.take(ana, connection("second"))
+    over_the_cap = await here.take(ana, connection("third"))
+
+    assert not into_the_dead_one.must_go
+    assert [place.connection_id for place in over_the_cap.must_go] == [connection("late")]
+    await commands.stop()
+
+
+@pytest.mark.integration
+async def test_limits_go_on_by_themselves_while_redis_is_away(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    places, rates = RedisPlaces(commands, "pod-1", CAP), RedisEventRates(commands, 2, 60)
+    ana = someone()
+    rates.shared_with(ana, frozenset({"pod-2"}))
+    await commands.stop()
+
+    for name in range(CAP):
+        assert not (await places.take(ana, connection(name))).must_go
+    seating = await places.take(ana, connection("more"))
+    answers = [await rates.take(ana) for _ in range(3)]
+
+    assert [place.connection_id for place in seating.must_go] == [connection(0)]
+    assert answers[:2] == [0.0, 0.0]
+    assert answers[2] > 0
+    assert not places.is_shared
