@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 
+from pytake.application.connection_ports import Place
 from pytake.domain.ids import ConversationId
 from pytake.domain.principal import Principal
 from pytake.gateway.emitter import Outlet
@@ -45,7 +46,7 @@ class Connection:
         "joined",
         "opened_at",
         "outlet",
-        "previous_sid",
+        "predecessor",
         "principal",
         "refusals",
         "sid",
@@ -64,7 +65,7 @@ class Connection:
         self.address = ""
         self.transport = "websocket"
         self.outlet: Outlet | None = None
-        self.previous_sid: str | None = None
+        self.predecessor: Place | None = None
         self.is_open = True
         self.closing_code: str | None = None
         self.joined: dict[ConversationId, Membership] = {}

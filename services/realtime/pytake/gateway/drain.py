@@ -7,8 +7,9 @@
    first, who types last.
 4. The client opens its new connection first and resumes there; the old one ends as soon
    as the new one has joined.
-5. Who is still here at the end of the window has the transport closed and comes back by
-   himself. Five seconds later the pod ends whatever is left.
+5. Who does not know the event (a stock client) has his transport closed a moment after
+   his time, and comes back by himself: one after the other, not all at the end. Five
+   seconds after the window the pod ends whatever is left.
 
 Draining twice waits for the same drain.
 """
@@ -29,6 +30,9 @@ from pytake.gateway.registry import Registry
 log = structlog.get_logger()
 
 LAST_SECONDS = 5.0
+PATIENCE_SECONDS = 3.0
+"""How long after its time a client may take to move by itself."""
+
 MOVE_WITHIN = 0.8
 """Part of the window over which clients are told to go; the rest is for the journey."""
 
@@ -69,7 +73,8 @@ class Drain:
         connections = sorted(self._registry, key=_liveliness)
         log.info("draining", connections=len(connections), seconds=self._seconds)
         end = asyncio.get_running_loop().time() + self._seconds
-        self._tell(connections)
+        if self._seconds > 0:
+            self._tell(connections)
         await self._wait_until_empty(end)
         self.moved = len(connections) - len(self._registry)
         left = list(self._registry)
@@ -85,14 +90,13 @@ class Drain:
             share = (index + random.random()) / len(connections)  # noqa: S311
             delay = int(window * share * 1000)
             self._audience.send(connection, "server:draining", {"reconnect_after_ms": delay})
+            last = min(self._seconds, delay / 1000 + PATIENCE_SECONDS)
+            self._lifetime.end_after(connection, last, ErrorCode.DRAINING)
 
     async def _wait_until_empty(self, end: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(end):
                 await self._registry.empty()
-
-    def on_joined(self, connection: Connection) -> None:
-        """A successor has joined somewhere: nothing to do for connections of this pod."""
 
 
 def _liveliness(connection: Connection) -> tuple[int, float]:

@@ -94,6 +94,10 @@ class Lifetime:
         if "successor" not in connection.timers:
             self._later(connection, "successor", SUPERSEDED_SECONDS, code)
 
+    def end_after(self, connection: Connection, seconds: float, code: ErrorCode) -> None:
+        """End a connection by then, unless it has ended before."""
+        self._later(connection, "drain", seconds, code)
+
     def _later(self, connection: Connection, name: str, seconds: float, code: ErrorCode) -> None:
         self._cancel(connection, name)
         loop = asyncio.get_running_loop()

@@ -212,7 +212,7 @@ class Gateway:
             refresh=self.lifetime.refresh,
             refuse=self.sessions.refuse,
             on_receipt=self._on_receipt,
-            on_joined=self._on_joined,
+            on_joined=self.sessions.on_joined,
         )
 
     def _build_lifecycle(self, options: Options, ports: Ports) -> None:
@@ -321,9 +321,6 @@ class Gateway:
         self.typing.end_later(connection, room.conversation_id)
         self.conversations.leave(connection, room.conversation_id)
         self.viewers.left(connection, room.conversation_id)
-
-    def _on_joined(self, connection: Connection) -> None:
-        self.drain_plan.on_joined(connection)
 
     def _on_receipt(self, connection: Connection, receipt: MessageReceipt) -> None:
         self.deliveries.on_receipt(connection, receipt)

@@ -17,6 +17,7 @@ from pytake.application.connection_ports import (
     CloseOrder,
     ConnectionPlaces,
     EventRates,
+    Place,
     PodSignals,
 )
 from pytake.contract.client_events import CLIENT_EVENTS
@@ -147,18 +148,31 @@ class Sessions:
             if code is ErrorCode.CONNECTION_CAP:
                 role = admitted.connection.principal.role.value
                 self._metrics.user_cap_evictions.inc(role)
-            order = CloseOrder(place.connection_id, user_id, code)
-            if place.pod_id == self._pod_id:
-                self.on_close_order(order)
-            else:
-                self._tasks.start(self._signals.close(place.pod_id, order), "send close order")
+            if is_fenced:
+                admitted.connection.predecessor = place
+            self._send_order(place, CloseOrder(place.connection_id, user_id, code))
+
+    def _send_order(self, place: Place, order: CloseOrder) -> None:
+        if place.pod_id == self._pod_id:
+            self.on_close_order(order)
+        else:
+            self._tasks.start(self._signals.close(place.pod_id, order), "send close order")
+
+    def on_joined(self, connection: Connection) -> None:
+        """Tell the pod of a connection's predecessor, which may drain, that it can go."""
+        place, connection.predecessor = connection.predecessor, None
+        if place is not None:
+            user_id = connection.principal.user_id
+            order = CloseOrder(place.connection_id, user_id, ErrorCode.SUPERSEDED, has_joined=True)
+            self._send_order(place, order)
 
     def on_close_order(self, order: CloseOrder) -> None:
         """End one of our connections because another pod asks for it."""
         connection = self._registry.get(order.connection_id)
         if connection is None or connection.principal.user_id != order.user_id:
             return
-        if order.code is ErrorCode.SUPERSEDED and self._lifetime.is_draining:
+        is_patient = self._lifetime.is_draining and not order.has_joined
+        if order.code is ErrorCode.SUPERSEDED and is_patient:
             self._lifetime.end_soon(connection, order.code)
         else:
             self._registry.end(order.connection_id, order.code)
