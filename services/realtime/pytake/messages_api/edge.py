@@ -58,13 +58,15 @@ class Edge:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})
-        began, status = time.perf_counter(), 0
+        began, status, is_complete = time.perf_counter(), 0, False
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _add_headers(MutableHeaders(scope=message), is_secure=scope["scheme"] == "https")
+            elif message["type"] == "http.response.body":
+                is_complete = not message.get("more_body", False)
             await send(message)
 
         def outcome() -> tuple[str, Mapping[str, str | int]]:
@@ -78,6 +80,9 @@ class Edge:
             except Exception:
                 log.exception("request failed", route=" ".join(_route_of(scope) or OTHER))
                 scope["state"]["error_code"] = ErrorCode.INTERNAL.value
+                if is_complete:
+                    # Told already, by the application's own handler; one line is enough.
+                    return
                 if status:
                     raise
                 await problem(PytakeError(ErrorCode.INTERNAL))(scope, receive, send_with_headers)

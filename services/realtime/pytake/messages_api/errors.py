@@ -100,6 +100,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PytakeError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_the_unforeseen)
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
@@ -124,6 +125,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+async def _on_the_unforeseen(request: Request, error: Exception) -> Response:
+    """Answer only: Starlette raises it once more, and the edge writes the line."""
+    return problem(PytakeError(ErrorCode.INTERNAL))
 
 
 def note(request: Request, error: PytakeError) -> None:
