@@ -175,13 +175,8 @@ def test_lines_below_the_level_are_not_written(stream) -> None:
 def test_lines_and_suppressed_ones_are_counted() -> None:
     levels: list[str] = []
     left_out: list[None] = []
-    logs.configure(
-        "api",
-        stream=io.StringIO(),
-        human=False,
-        on_line=levels.append,
-        on_suppressed=lambda: left_out.append(None),
-    )
+    logs.configure("api", stream=io.StringIO(), human=False)
+    logs.count_lines(levels.append, lambda: left_out.append(None))
 
     for _ in range(logs.FLOOD_LINES + 5):
         structlog.get_logger("pytake").info("same")

@@ -114,6 +114,10 @@ class RedisEventFeed:
         return self._link is not None and self.has_heard and self.misses == 0
 
     @property
+    def is_connected(self) -> bool:
+        return self._link is not None
+
+    @property
     def is_deaf(self) -> bool:
         """Redis answers commands, and yet nothing is heard: others should serve."""
         return self._commands.is_up and self.misses >= MISSES_TO_BE_DEAF

@@ -230,9 +230,10 @@ class _Read(_Single):
             return
         figures = self._source()
         for cell in self._cells.values():
-            cell.value = 0
+            cell.value = math.nan if self.description.only_when_set else 0
         for values, figure in figures.items():
-            self.cell(*values).value += figure
+            cell = self.cell(*values)
+            cell.value = figure if math.isnan(cell.value) else cell.value + figure
 
     def value(self, *values: str) -> float:
         self.refresh()

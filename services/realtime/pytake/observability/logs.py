@@ -35,8 +35,6 @@ def configure(
     level: str = "info",
     stream: IO[str] | None = None,
     human: bool | None = None,
-    on_line: OnLine | None = None,
-    on_suppressed: OnSuppressed | None = None,
 ) -> None:
     """Send all logging of this process to one place.
 
@@ -45,8 +43,6 @@ def configure(
         level: The lowest level that is written: debug, info, warning or error.
         stream: Where to; standard error if None.
         human: Lines for people instead of JSON; None decides by whether it is a terminal.
-        on_line: Told the level of each line, to count it.
-        on_suppressed: Told of each line that the flood guard left out.
     """
     stream = stream or sys.stderr
     human = stream.isatty() if human is None else human
@@ -73,7 +69,7 @@ def configure(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
     )
-    handler.addFilter(FloodGuard(on_suppressed=on_suppressed, on_line=on_line))
+    handler.addFilter(FloodGuard())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -88,6 +84,14 @@ def configure(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def count_lines(on_line: OnLine, on_suppressed: OnSuppressed) -> None:
+    """Have the lines counted from now on; nothing happens where logs are not configured."""
+    for handler in logging.getLogger().handlers:
+        for guard in handler.filters:
+            if isinstance(guard, FloodGuard):
+                guard.tell(on_line, on_suppressed)
 
 
 def _quiet_the_libraries(level: str) -> None:
@@ -117,13 +121,16 @@ class FloodGuard(logging.Filter):
         lines: int = FLOOD_LINES,
         seconds: float = FLOOD_SECONDS,
         clock: Callable[[], float] = time.monotonic,
-        on_suppressed: OnSuppressed | None = None,
-        on_line: OnLine | None = None,
     ) -> None:
         super().__init__()
         self._lines, self._seconds, self._clock = lines, seconds, clock
-        self._on_suppressed, self._on_line = on_suppressed, on_line
+        self._on_suppressed: OnSuppressed | None = None
+        self._on_line: OnLine | None = None
         self._seen: dict[tuple[str, int, str], list[float]] = {}
+
+    def tell(self, on_line: OnLine, on_suppressed: OnSuppressed) -> None:
+        """Name who is told the level of each line, and who of each one left out."""
+        self._on_line, self._on_suppressed = on_line, on_suppressed
 
     def filter(self, record: logging.LogRecord) -> bool:
         event = record.msg

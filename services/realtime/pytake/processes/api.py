@@ -28,6 +28,12 @@ from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
 from pytake.observability.tracing import Tracing
 from pytake.processes.clock import utc_now
+from pytake.processes.figures import (
+    count_log_lines,
+    show_commands,
+    timed_publisher,
+    watch_store,
+)
 from pytake.processes.redis_client import connect_redis
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Listener, Work, serve
@@ -70,12 +76,16 @@ async def serve_api(
     )
     probes = Probes(metrics)
     async with AsyncExitStack() as stack:
+        count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
+        watch_store(store, metrics)
         commands = RedisCommands(parse_address(settings.redis_url))
         await commands.start()
         stack.push_async_callback(commands.stop)
+        show_commands(commands, metrics)
         notifier = RedisRoomNotifier(commands, settings.redis_channel)
-        announce = Announcer(RedisEventPublisher(commands), notifier, store.outbox)
+        publisher = timed_publisher(RedisEventPublisher(commands), metrics)
+        announce = Announcer(publisher, notifier, store.outbox)
         rights = PolledRights(store.rights, utc_now)
         await rights.load()
         tokens = build_tokens(settings, rights, utc_now)
@@ -124,7 +134,7 @@ async def serve_api(
             background=background,
             on_listening=on_listening,
         )
-        tracing.close()
+        await asyncio.to_thread(tracing.close)
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ from pytake.observability.tracing import Tracing
 from pytake.processes import demo, dev_key
 from pytake.processes.clock import utc_now
 from pytake.processes.demo_content import ACCOUNTS, PASSWORD, TALKS
+from pytake.processes.figures import count_log_lines, timed_publisher, watch_store
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
@@ -157,17 +158,31 @@ class _Process:
         cls, settings: Settings, store: Store, organization: OrganizationId | None
     ) -> AsyncIterator["_Process"]:
         metrics = Metrics("dev", version=pytake.__version__)
+        tracing = Tracing.to_collector(
+            settings.otlp_endpoint,
+            ratio=settings.trace_sample_ratio,
+            component="dev",
+            version=pytake.__version__,
+        )
+        count_log_lines(metrics)
+        watch_store(store, metrics)
         broker = MemoryBroker()
+        publisher = timed_publisher(broker, metrics)
+        metrics.broker_up.set(1, "publish")
+        metrics.broker_up.set(1, "subscribe")
+        metrics.store_up.set(1)
         rights = PolledRights(store.rights, utc_now)
         await rights.load()
         tokens = build_tokens(settings, rights, utc_now)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(tokens.close)
             notifier = _Notifier()
-            gateway = _gateway(settings, store, broker, rights, tokens.verify, notifier, metrics)
+            gateway = _gateway(
+                settings, store, broker, rights, tokens.verify, notifier, metrics, tracing
+            )
             notifier.gateway = gateway
             rights.listen(gateway.on_rights_change)
-            announcer = Announcer(broker, notifier, store.outbox)
+            announcer = Announcer(publisher, notifier, store.outbox)
 
             late: dict[str, Any] = {}
             webhook = build_webhook(
@@ -200,7 +215,7 @@ class _Process:
                 settings,
                 services,
                 metrics=metrics,
-                tracing=Tracing(),
+                tracing=tracing,
                 routers=[webhook.router],
                 has_docs=True,
             )
@@ -218,7 +233,7 @@ class _Process:
                 store,
                 graph=graph,
                 files=ObjectStoreMediaFiles(settings.media_url),
-                publisher=broker,
+                publisher=publisher,
                 announce=announcer,
                 clock=utc_now,
                 metrics=metrics,
@@ -231,6 +246,7 @@ class _Process:
                 await _introduce(simulator)
             stack.enter_context(watch_garbage_collector(metrics))
             probes.started()
+            stack.push_async_callback(asyncio.to_thread, tracing.close)
             works: list[Work] = [
                 announcer.run,
                 rights.run,
@@ -262,6 +278,7 @@ def _gateway(
     verify: Any,
     notifier: _Notifier,
     metrics: Metrics,
+    tracing: Tracing,
 ) -> Gateway:
     pod_id = new_pod_id()
     rate = settings.event_rate_limit
@@ -280,6 +297,7 @@ def _gateway(
         cors_allowed_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         direct=settings.transport == "direct",
+        path="local",
     )
     ports = Ports(
         verify=verify,
@@ -294,6 +312,7 @@ def _gateway(
         signals=broker.pod_signals(pod_id),
         viewers=broker.viewer_board(pod_id),
         metrics=metrics,
+        tracing=tracing,
     )
     return build(options, ports, pod_id=pod_id)
 

@@ -20,6 +20,7 @@ import asyncpg
 from sqlalchemy import event, exc, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from pytake.domain.errors import Unavailable
 from pytake.store import sqlite_driver
@@ -192,6 +193,20 @@ class Database:
                 else:
                     async with connection.transaction():
                         yield connection
+
+    def pool_figures(self) -> tuple[int, int]:
+        """Return how many connections of the pools are used, and how many idle."""
+        used = idle = 0
+        for engine in {self._readers, self._writers}:
+            pool = engine.pool
+            if isinstance(pool, QueuePool):
+                used += pool.checkedout()
+                idle += pool.checkedin()
+        if self.is_postgres:
+            hot_idle = self._hot.get_idle_size()
+            used += self._hot.get_size() - hot_idle
+            idle += hot_idle
+        return used, idle
 
     # --- opening -------------------------------------------------------------------------
 

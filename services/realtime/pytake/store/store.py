@@ -114,6 +114,10 @@ class Store:
         await self._signals.close()
         await self._database.close()
 
+    def pool_figures(self) -> tuple[int, int]:
+        """Return how many database connections are used, and how many idle."""
+        return self._database.pool_figures()
+
     async def ping(self) -> None:
         """Ask the database for a sign of life; raises `Unavailable` within seconds."""
         async with self._database.read() as connection:
