@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from pytake.application.channel_ports import MediaFiles
 from pytake.application.ports import Channel, Clock, Committed, EventPublisher
 from pytake.domain.ids import OrganizationId, parse_uuid
+from pytake.observability.instruments import Gauge
 from pytake.observability.metrics import Metrics
 from pytake.processes.server import Work
 from pytake.relay.leased import while_leased
@@ -160,12 +161,19 @@ def build_relay_work(
         default_organization=default_organization,
         on_media=media.wake.call,
     )
-    worker = WebhookWorker(store.webhooks, handler)
+    worker = WebhookWorker(
+        store.webhooks,
+        handler,
+        on_done=lambda delivery: metrics.webhook_processing_seconds.observe(
+            max(0.0, (clock() - delivery.received_at).total_seconds())
+        ),
+    )
     senders = _senders(store, files, graph, announce, clock, metrics, timing, holder)
     outbox = OutboxLoop(
         store.outbox,
         publisher,
         count=lambda events: metrics.outbox_published.inc("ok", amount=events),
+        on_failure=lambda: metrics.outbox_published.inc("error"),
     )
 
     async def work_webhooks() -> None:
@@ -184,9 +192,18 @@ def build_relay_work(
     async def depths() -> None:
         await show_depths(
             {
-                "outbox": (store.outbox.depth, _show(metrics, "outbox_pending", "outbox")),
-                "webhooks": (store.webhooks.depth, _show(metrics, "webhook_backlog", "webhook")),
-                "sender": (store.send_queue.depth, _show(metrics, "sender_pending", "sender")),
+                "outbox": (
+                    store.outbox.depth,
+                    _show(metrics.outbox_pending, metrics.outbox_oldest_age_seconds),
+                ),
+                "webhooks": (
+                    store.webhooks.depth,
+                    _show(metrics.webhook_backlog, metrics.webhook_oldest_age_seconds),
+                ),
+                "sender": (
+                    store.send_queue.depth,
+                    _show(metrics.sender_pending, metrics.sender_oldest_age_seconds),
+                ),
             }
         )
 
@@ -236,10 +253,10 @@ def _senders(
     )
 
 
-def _show(metrics: Metrics, count: str, age: str) -> Callable[[int, float], None]:
+def _show(count: Gauge, age: Gauge) -> Callable[[int, float], None]:
     def show(waiting: int, oldest_seconds: float) -> None:
-        getattr(metrics, count).set(waiting)
-        getattr(metrics, f"{age}_oldest_age_seconds").set(oldest_seconds)
+        count.set(waiting)
+        age.set(oldest_seconds)
 
     return show
 

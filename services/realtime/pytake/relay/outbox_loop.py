@@ -21,6 +21,7 @@ class OutboxLoop:
 
     Args:
         count: Told how many events were published.
+        on_failure: Told of each attempt that store or broker did not let through.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class OutboxLoop:
         publisher: EventPublisher,
         *,
         count: Callable[[int], None] = lambda events: None,
+        on_failure: Callable[[], None] = lambda: None,
         older_than_seconds: float = LEFT_BEHIND_SECONDS,
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
         self._count = count
+        self._on_failure = on_failure
         self._older_than_seconds = older_than_seconds
         self._wake = Wake()
 
@@ -45,6 +48,7 @@ class OutboxLoop:
                 try:
                     more = await self.publish_once()
                 except Unavailable:
+                    self._on_failure()
                     more = False
                 if not more:
                     await self._wake.wait(POLL_SECONDS)

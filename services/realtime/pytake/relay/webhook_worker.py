@@ -21,11 +21,21 @@ class WebhookWorker:
 
     It must run in one process at a time (a lease sees to it): the order of a conversation
     is that of the deliveries. Two at once would only lose that order, nothing else.
+
+    Args:
+        on_done: Told of each delivery whose items are committed.
     """
 
-    def __init__(self, inbox: WebhookInbox, handle: Handle) -> None:
+    def __init__(
+        self,
+        inbox: WebhookInbox,
+        handle: Handle,
+        *,
+        on_done: Callable[[RawDelivery], None] = lambda delivery: None,
+    ) -> None:
         self._inbox = inbox
         self._handle = handle
+        self._on_done = on_done
         self.wake = Wake()
 
     async def run(self) -> None:
@@ -46,6 +56,9 @@ class WebhookWorker:
             done = await self._handle(deliveries)
             if done:
                 await self._inbox.done(done)
+            for delivery in deliveries:
+                if delivery.id in done:
+                    self._on_done(delivery)
         except Unavailable:
             return RETRY_SECONDS
         return 0.0 if len(done) == len(deliveries) else RETRY_SECONDS
