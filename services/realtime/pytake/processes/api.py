@@ -162,13 +162,14 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 class StoreWatch:
-    """Asks the database for a sign of life, for the probe and the metric."""
+    """Asks the database for a sign of life, for the metric and, where given, the probe."""
 
-    def __init__(self, store: Store, metrics: Metrics, probes: Probes) -> None:
+    def __init__(self, store: Store, metrics: Metrics, probes: Probes | None = None) -> None:
         self._store = store
         self._metrics = metrics
         self._reason: str | None = None
-        probes.add_check("database", lambda: self._reason)
+        if probes is not None:
+            probes.add_check("database", lambda: self._reason)
 
     async def run(self) -> None:
         """Ask every two seconds until cancelled."""

@@ -6,6 +6,7 @@ outage of Redis must not become one of all pods. Only a pod that hears nothing a
 Redis answers, and one that never reached Redis, asks for no clients.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn
@@ -28,8 +29,10 @@ from pytake.observability import logs
 from pytake.observability.loop import watch_garbage_collector, watch_loop
 from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
+from pytake.observability.tracing import Tracing
 from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
+from pytake.processes.figures import count_log_lines, show_feed, watch_store
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.processes.tokens import build_tokens
@@ -61,14 +64,23 @@ async def serve_gateway(
         StoreNotUsable: The database has another schema.
     """
     metrics = Metrics(COMPONENT, version=pytake.__version__)
+    tracing = Tracing.to_collector(
+        settings.otlp_endpoint,
+        ratio=settings.trace_sample_ratio,
+        component=COMPONENT,
+        version=pytake.__version__,
+    )
     probes = Probes(metrics)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
+        count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
+        watch_store(store, metrics)
         rights = PolledRights(store.rights, utc_now)
         await rights.load()
         tokens = build_tokens(settings, rights, utc_now)
         stack.push_async_callback(tokens.close)
-        pod = RedisPod(settings, store, rights, tokens.verify, metrics)
+        pod = RedisPod(settings, store, rights, tokens.verify, metrics, tracing)
         await pod.start()
         stack.push_async_callback(pod.stop)
         add_inner_routes(probes, pod.gateway)
@@ -77,7 +89,7 @@ async def serve_gateway(
         background: list[Work] = [
             rights.run,
             pod.places.run,
-            StoreWatch(store, metrics, Probes(metrics)).run,
+            StoreWatch(store, metrics).run,
             lambda: watch_loop(metrics),
             *tokens.work,
         ]
@@ -103,6 +115,7 @@ class RedisPod:
         rights: PolledRights,
         verify: Any,
         metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
         address = parse_address(settings.redis_url)
         pod_id = new_pod_id()
@@ -127,12 +140,14 @@ class RedisPod:
             viewers=RedisViewerBoard(self.commands, self.feed, pod_id),
             manager=self.manager,
             metrics=metrics,
+            tracing=tracing,
             renew_feed=self.feed.renew,
         )
         self.gateway = build(gateway_options(settings, DRAIN_SECONDS), ports, pod_id=pod_id)
         notifier.gateway = self.gateway
         rights.listen(self.gateway.on_rights_change)
         self.commands.on_up(self.gateway.on_broker_up)
+        show_feed(self.commands, self.feed, metrics)
 
     async def start(self) -> None:
         """Connect and begin to work."""
