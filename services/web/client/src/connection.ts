@@ -135,7 +135,11 @@ export class Connection implements Link {
   }
 
   private handshake(token: string): void {
-    const { url, path, transports, withCredentials, handshakeTimeoutMs, client } = this.options;
+    const { url, path, withCredentials, handshakeTimeoutMs, client } = this.options;
+    // Where WebSocket opens and goes dead, as behind some proxies, every second attempt begins
+    // with the other transport.
+    const isTurned = this.attempt % 2 === 1;
+    const transports = isTurned ? this.options.transports.toReversed() : this.options.transports;
     this.options.debug("Connecting to:", url || "this origin");
     const auth: Record<string, unknown> = { token, client, features: ["status_batch", "receipts"] };
     if (this.previousSid) {

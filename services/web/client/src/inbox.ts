@@ -51,6 +51,11 @@ interface Loaded {
   error?: RealtimeError | undefined;
 }
 
+/** When somebody last wrote; a new status or assignment moves no row. */
+export function activityOf({ last_message, created_at }: ConversationBody): string {
+  return last_message?.created_at ?? created_at;
+}
+
 export interface InboxContext {
   userId: string;
   rest: Rest;
@@ -205,7 +210,7 @@ export class Inbox extends Store<InboxSnapshot> {
   private of(view: InboxView): ConversationBody[] {
     return [...this.rows.values()]
       .filter((row) => this.belongs(row, view))
-      .sort((a, b) => b.updated_at.localeCompare(a.updated_at));
+      .sort((a, b) => activityOf(b).localeCompare(activityOf(a)));
   }
 
   protected build(): InboxSnapshot {

@@ -53,6 +53,10 @@ export const openSocketIo: OpenSocket = (options) => {
     listen(handlers) {
       socket.on("connect", () => handlers.onConnect(socket.id ?? ""));
       socket.on("connect_error", (error) => handlers.onRefused(refusal(error)));
+      // A transport that opens and closes before the handshake is told by the manager only.
+      socket.io.on("close", (reason) => {
+        if (!socket.connected) handlers.onRefused({ message: reason });
+      });
       socket.on("disconnect", (reason) =>
         handlers.onDisconnect(reason, reason === "io server disconnect"),
       );
@@ -68,6 +72,7 @@ export const openSocketIo: OpenSocket = (options) => {
     emit: (event, payload, acknowledge) => socket.emit(event, payload, acknowledge),
     transport: () => socket.io.engine?.transport?.name,
     close: () => {
+      socket.io.off("close");
       socket.off();
       socket.offAny();
       socket.disconnect();

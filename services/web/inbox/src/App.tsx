@@ -2,6 +2,7 @@ import { RealtimeClient } from "@pytake/realtime";
 import { RealtimeProvider } from "@pytake/realtime/react";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { Frame } from "./frame/Frame";
+import { TypingProvider } from "./list/typing-store";
 import { PeopleProvider } from "./people";
 import { Session } from "./session/session";
 import { SessionContext, type SignedInSession } from "./session/use-session";
@@ -64,7 +65,9 @@ export function Workspace(props: SignedInSession & { client: RealtimeClient }) {
     <SessionContext.Provider value={session}>
       <RealtimeProvider client={client}>
         <PeopleProvider>
-          <Frame />
+          <TypingProvider>
+            <Frame />
+          </TypingProvider>
         </PeopleProvider>
       </RealtimeProvider>
     </SessionContext.Provider>

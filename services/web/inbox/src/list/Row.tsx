@@ -6,12 +6,14 @@ import { Avatar } from "../frame/Avatar";
 import { type Person, usePeople } from "../people";
 import { useSession } from "../session/use-session";
 import { Ticks } from "../thread/Ticks";
+import { typingText } from "../thread/typing-text";
 import { useNow } from "../use-now";
 import { useSpeech } from "../words";
 import type { Words } from "../words/pt";
 import { rowTime, timeLeft } from "../words/times";
 import { Marked } from "./Marked";
 import { summaryOf } from "./summary";
+import { useTypingIn } from "./typing-store";
 
 const HOUR = 3_600_000;
 
@@ -88,7 +90,12 @@ function Preview(props: {
 }) {
   const { row, userId, people, words, searched } = props;
   const draft = useDraft(row.id);
+  const typing = useTypingIn(row.id);
   const last = row.last_message;
+  if (typing.length > 0) {
+    const names = typing.map((id) => people.get(id)?.name.split(" ")[0]);
+    return <span className="row-preview row-typing">{typingText(names, words)}</span>;
+  }
   if (draft) {
     return (
       <span className="row-preview">

@@ -4,10 +4,10 @@ import { useEffect } from "react";
 import { Composer } from "../composer/Composer";
 import { usePeople } from "../people";
 import { refusalOf, useWords } from "../words";
-import type { Words } from "../words/pt";
 import { Announcer } from "./Announcer";
 import { MessageList } from "./MessageList";
 import { ThreadHead } from "./ThreadHead";
+import { typingText } from "./typing-text";
 import "./thread.css";
 
 export function Thread({ id, searched }: { id: string; searched: string }) {
@@ -37,12 +37,6 @@ function useReading(open: OpenConversation) {
     document.addEventListener("visibilitychange", read);
     return () => document.removeEventListener("visibilitychange", read);
   }, [phase, lastSeq, markRead]);
-}
-
-export function typingText(names: readonly (string | undefined)[], words: Words): string {
-  if (names.length === 0) return "";
-  if (names.length > 1) return words.typingMany(names.length);
-  return names[0] ? words.typingOne(names[0]) : words.typingUnknown;
 }
 
 function TypingLine({ id }: { id: string }) {

@@ -1,0 +1,119 @@
+"""Debian's Chromium, and the inbox as a person at it would use it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from cluster.waiting import scaled
+
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PATIENCE_MS = 10_000
+PASSWORD = "demo"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser with a fresh profile; the test is left out where none is installed."""
+    program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    if program is None:
+        pytest.skip("chromium is not installed")
+    expect.set_options(timeout=scaled(_PATIENCE_MS))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Person:
+    """Somebody at a browser of their own, signed in."""
+
+    def __init__(self, browser: Browser, url: str, account: str, **context: Any) -> None:
+        options: dict[str, Any] = {
+            "viewport": {"width": 1440, "height": 900},
+            "locale": "pt-BR",
+            "timezone_id": "America/Sao_Paulo",
+            "ignore_https_errors": True,
+        }
+        self.context: BrowserContext = browser.new_context(**(options | context))
+        self.context.set_default_timeout(scaled(_PATIENCE_MS))
+        self.url = url
+        self.account = account
+        self.console: list[str] = []
+        self.errors: list[str] = []
+        self.page = self.new_tab()
+
+    def new_tab(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        return page
+
+    def sign_in(self, password: str = PASSWORD) -> Person:
+        self.page.goto(self.url)
+        self.page.evaluate("localStorage.setItem('pytake.debug', '1')")
+        self.page.fill("[name=email]", f"{self.account}@demo.pytake")
+        self.page.fill("[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_selector("[data-conversation]")
+        return self
+
+    def show(self, view: str) -> None:
+        """Choose a list: mine, unassigned, all or closed."""
+        self.page.click(f"[data-view={view}]")
+
+    def open(self, name: str, page: Page | None = None) -> None:
+        page = page or self.page
+        page.locator("[data-conversation]", has_text=name).click()
+        expect(page.locator(".thread-name")).to_have_text(name)
+        self.messages(page).first.wait_for()
+
+    def write(self, text: str) -> None:
+        self.page.fill("[data-composer]", text)
+        self.page.press("[data-composer]", "Enter")
+
+    def messages(self, page: Page | None = None) -> Locator:
+        return (page or self.page).locator("[data-message]")
+
+    def message(self, text: str, page: Page | None = None) -> Locator:
+        return self.messages(page).filter(has_text=text)
+
+    def status_of(self, text: str) -> str | None:
+        return self.message(text).get_attribute("data-status")
+
+    @property
+    def connection(self) -> Locator:
+        return self.page.locator(".connection-line")
+
+    def is_connected(self) -> None:
+        """Wait until the one line says nothing: all is well."""
+        expect(self.connection).to_have_class(re.compile(r"\bonline\b"))
+
+    def logged(self, beginning: str) -> list[str]:
+        return [line for line in self.console if line.startswith(beginning)]
+
+    def close(self) -> None:
+        self.context.close()
+
+
+def built_page() -> Path:
+    return Path(__file__).parents[2] / "services/web/inbox/dist/index.html"
