@@ -22,7 +22,7 @@ from pytake.transport.handshake import (
     switching_response,
     websocket_fault,
 )
-from pytake.transport.parser import INVALID_DATA, FrameReader, Message
+from pytake.transport.parser import TOO_LARGE, FrameReader, Message
 from pytake.transport.session import CLOSE_SECONDS
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ class Connection(asyncio.Protocol):
             else:
                 self._on_message(message)
         if reader.failure is not None and not self.closing:
-            self._fail(reader.failure.code, reader.failure.reason)
+            code = reader.failure.code
+            self._fail(code, "payload too large" if code == TOO_LARGE else "parse error")
 
     def _on_message(self, message: Message) -> None:
         opcode, payload = message
@@ -174,10 +175,6 @@ class Connection(asyncio.Protocol):
         if self.session is not None and not self.probing:
             self.session.shut(reason, code=code)
         self.close(code)
-
-    def refuse_text(self) -> None:
-        """Close because a text message was not UTF-8."""
-        self._fail(INVALID_DATA, "invalid UTF-8")
 
     def pause_reading(self) -> None:
         if not self.transport.is_closing():

@@ -18,6 +18,7 @@ import engineio
 from pytake.transport import polling
 from pytake.transport.backpressure import SendBudget
 from pytake.transport.codec import DEFAULT_CODEC
+from pytake.transport.fault_log import FaultLog
 from pytake.transport.frames import PreparedPacket, from_engineio
 from pytake.transport.handshake import Headers, Request
 from pytake.transport.ping_wheel import PingWheel
@@ -99,6 +100,7 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         self.upgrade_timeout = upgrade_timeout
         self.websocket_compression = websocket_compression
         self.admission = admission
+        self.faults = FaultLog()
         self.budget = SendBudget(
             send_buffer_bytes, send_buffer_total_bytes, stats, self._on_overflow
         )
@@ -342,6 +344,7 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         self.sockets.pop(session.sid, None)
         self.stats.connections -= 1
         self.stats.closed[reason] += 1
+        self.faults.report(reason, session.sid)
         if self._server is None:
             return
         if self._is_ours("disconnect"):
