@@ -12,10 +12,10 @@ import logging
 import os
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from pytake.transport import AsyncServer
@@ -211,5 +211,5 @@ async def quiet(sio: AsyncServer) -> None:
 
 
 def resident_bytes() -> int:
-    resident: int = psutil.Process().memory_info().rss
-    return resident
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
