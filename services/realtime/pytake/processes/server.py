@@ -21,6 +21,8 @@ from typing import Any
 import structlog
 import uvicorn
 
+from pytake.processes.patient_http import PatientHttpProtocol
+
 log = structlog.get_logger()
 
 GRACE_SECONDS = 5
@@ -38,7 +40,7 @@ _OPTIONS: Mapping[str, Any] = {
     "server_header": False,
     "proxy_headers": False,
     "ws": "none",
-    "http": "httptools",
+    "http": PatientHttpProtocol,
     "timeout_graceful_shutdown": GRACE_SECONDS,
     # Longer than the idle time of NGINX's upstream connections (60 s): the proxy closes first.
     "timeout_keep_alive": 75,
