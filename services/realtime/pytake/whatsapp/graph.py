@@ -67,9 +67,12 @@ class Number:
 class GraphClient:
     """Speaks for any number over one pool of connections."""
 
-    def __init__(self, http: httpx.AsyncClient, version: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, version: str, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
         self._http = http
         self._version = version
+        self._timeout = timeout
 
     @classmethod
     @asynccontextmanager
@@ -87,12 +90,16 @@ class GraphClient:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             transport=transport,
         ) as http:
-            yield cls(http, version)
+            yield cls(http, version, timeout)
 
     async def send(self, number: Number, body: Mapping[str, Any]) -> SendResult:
         """Send one message. Never raises for what the network does."""
         try:
-            response = await self._post(number, "messages", json=dict(body))
+            # The client's own timeouts are per read; this one is for the whole request.
+            async with asyncio.timeout(self._timeout):
+                response = await self._post(number, "messages", json=dict(body))
+        except TimeoutError:
+            return Unknown("timeout")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Unreachable(type(error).__name__)
         except httpx.HTTPError as error:
