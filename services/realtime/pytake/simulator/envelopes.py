@@ -72,7 +72,9 @@ def status_value(
 
 def echo_value(number: Number, customer: Customer, message: dict[str, Any]) -> Change:
     """Return the `value` of a message that the business wrote with the phone app."""
-    own = {"from": number.display_phone_number, "to": customer.wa_id}
+    own = {"from": number.display_phone_number, "to_user_id": customer.user_id}
+    if not customer.hides_phone:
+        own["to"] = customer.wa_id
     return {
         "messaging_product": "whatsapp",
         "metadata": _metadata(number),

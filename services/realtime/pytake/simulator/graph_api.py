@@ -118,11 +118,15 @@ class GraphApi:
             await asyncio.sleep(NEVER)
         early = dice.happens(faults.status_before_response, "early", key)
         sent = self._course.accept(number, customer, body, before_answer=early)
-        if dice.happens(faults.lost_response, "lost_response", key, attempt):
+        try:
+            if dice.happens(faults.lost_response, "lost_response", key, attempt):
+                await asyncio.sleep(NEVER)
+            if early:
+                await self._world.time.sleep(0.2)
+        except asyncio.CancelledError:
+            # The sender has hung up: it will never hear that this message was taken.
             self._course.answer_lost(sent)
-            await asyncio.sleep(NEVER)
-        if early:
-            await self._world.time.sleep(0.2)
+            raise
         return JSONResponse(
             {
                 "messaging_product": "whatsapp",

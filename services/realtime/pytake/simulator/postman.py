@@ -201,7 +201,7 @@ class Postman:
         if dice.happens(faults.unknown_field, "unknown_field", key):
             changes.append(("weather_forecast", {"sky": "blue", "metadata": {}}))
         if dice.happens(faults.poison, "poison", key):
-            changes.insert(0, ("messages", _poison(self._world, dice.index(4, "poison", key))))
+            changes.insert(0, ("messages", _poison(self._world, dice.index(4, "poison kind", key))))
         account_id = self._world.number().account_id
         entries = 1 + dice.index(3, "entries", key) if len(changes) > 1 else 1
         document: dict[str, Any] = envelope(account_id, changes, entries=entries)

@@ -76,8 +76,11 @@ def _identifiers(item: MessageItem) -> tuple[tuple[str, str], ...]:
         for other in variants(phone):
             if other:
                 names[("phone", other)] = None
-    users = () if item.is_echo else ("user_id", "parent_user_id")
-    for value in (raw.get("from_user_id"), *(contact.get(name) for name in users)):
+    if item.is_echo:
+        users = [raw.get("to_user_id")]
+    else:
+        users = [raw.get("from_user_id"), contact.get("user_id"), contact.get("parent_user_id")]
+    for value in users:
         if isinstance(value, str) and 0 < len(value) <= MAX_PROVIDER_ID:
             names[("bsuid", value)] = None
     if not names:

@@ -41,6 +41,7 @@ class Pacing:
     Args:
         number_per_second: 80 for new numbers, 1000 after Meta's upgrade, 20 where the
             phone app is in use as well.
+        number_pause, pair_pause: The first pause after "too fast", in seconds.
     """
 
     def __init__(
@@ -49,10 +50,14 @@ class Pacing:
         number_burst: int = NUMBER_BURST,
         pair_seconds: float = PAIR_SECONDS,
         pair_burst: int = PAIR_BURST,
+        number_pause: float = 1.0,
+        pair_pause: float = 4.0,
     ) -> None:
         self._number = _Bucket(1 / number_per_second, number_burst)
         self._pair_seconds = pair_seconds
         self._pair_burst = pair_burst
+        self._number_pause = number_pause
+        self._pair_pause = pair_pause
         self._pairs: dict[Hashable, _Bucket] = {}
 
     def wait_for_number(self, now: float) -> float:
@@ -71,11 +76,12 @@ class Pacing:
 
     def slow_number(self, now: float) -> float:
         """The provider said that the number is too fast: pause it 1, 2, 4 … 60 s."""
-        return self._close(self._number, now, base=2.0, limit=60.0)
+        return self._close(self._number, now, self._number_pause, base=2.0, limit=60.0)
 
     def slow_pair(self, pair: Hashable, now: float) -> float:
         """The provider said so of the pair: pause it 4, 16, 64 … 3600 s, as Meta asks."""
-        return self._close(self._pair(pair, now), now, base=4.0, limit=3600.0, first=4.0)
+        bucket = self._pair(pair, now)
+        return self._close(bucket, now, self._pair_pause, base=4.0, limit=3600.0)
 
     def accepted(self, pair: Hashable) -> None:
         """A message went through: the next pause starts small again."""
@@ -84,9 +90,7 @@ class Pacing:
             bucket.strikes = 0
 
     @staticmethod
-    def _close(
-        bucket: _Bucket, now: float, *, base: float, limit: float, first: float = 1.0
-    ) -> float:
+    def _close(bucket: _Bucket, now: float, first: float, *, base: float, limit: float) -> float:
         pause = min(limit, first * base**bucket.strikes)
         bucket.strikes += 1
         bucket.closed_until = max(bucket.closed_until, now + pause)

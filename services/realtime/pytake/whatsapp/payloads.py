@@ -29,8 +29,9 @@ class MessageItem:
     @property
     def lane(self) -> str:
         """What items of one conversation have in common: they are handled in order."""
-        other = self.message.get("to") if self.is_echo else self.message.get("from")
-        name = other or self.message.get("from_user_id") or self.contact.get("user_id")
+        side = "to" if self.is_echo else "from"
+        user_id = self.message.get(f"{side}_user_id") or self.contact.get("user_id")
+        name = self.message.get(side) or user_id
         writings = variants(name) if isinstance(name, str) and name.isdigit() else (str(name),)
         return f"{self.phone_number_id}/{min(writings)}"
 
