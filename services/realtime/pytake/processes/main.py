@@ -56,6 +56,14 @@ def dev(
     run_dev(host=host, port=port, allow_remote=allow_remote)
 
 
+@app.command()
+def relay() -> None:
+    """Publish what was left behind, work off webhooks, send to WhatsApp."""
+    from pytake.processes.relay import run_relay
+
+    run_relay()
+
+
 @app.command("simulate-whatsapp")
 def simulate_whatsapp(
     webhook_url: Annotated[
