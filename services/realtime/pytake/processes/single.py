@@ -85,7 +85,7 @@ async def open_single(
     """
     parts = _Parts(settings, store)
     await parts.rights.load()
-    rest = parts.rest()
+    rest = parts.rest(await store.link_key())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(parts.tokens.close)
         simulator = await stack.enter_async_context(
@@ -168,7 +168,7 @@ class _Parts:
             metrics=self.metrics,
         )
 
-    def rest(self) -> ASGIApp:
+    def rest(self, link_key: bytes) -> ASGIApp:
         services = build_services(
             self._settings,
             self._store,
@@ -178,6 +178,7 @@ class _Parts:
             rights=self.rights,
             limits=build_limits(self._settings),
             clock=utc_now,
+            link_key=link_key,
             opens_window_for=timedelta(hours=24),
             online_users=self._online_users,
         )
