@@ -31,6 +31,12 @@ from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
 from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
+from pytake.processes.figures import (
+    count_log_lines,
+    show_commands,
+    timed_publisher,
+    watch_store,
+)
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.processes.whatsapp import build_relay_work, first_channel
@@ -61,11 +67,15 @@ async def serve_relay(settings: Settings) -> None:
     metrics = Metrics(COMPONENT, version=pytake.__version__)
     probes = Probes(metrics)
     async with AsyncExitStack() as stack:
+        count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
+        watch_store(store, metrics)
         commands = RedisCommands(parse_address(settings.redis_url))
         await commands.start()
         stack.push_async_callback(commands.stop)
-        publisher = RedisEventPublisher(commands)
+        show_commands(commands, metrics)
+        to_redis = RedisEventPublisher(commands)
+        publisher = timed_publisher(to_redis, metrics)
         notifier = RedisRoomNotifier(commands, settings.redis_channel)
         announcer = Announcer(publisher, notifier, store.outbox)
         graph = await stack.enter_async_context(
@@ -84,7 +94,7 @@ async def serve_relay(settings: Settings) -> None:
         )
         background: list[Work] = [
             announcer.run,
-            lambda: beat(publisher.beat),
+            lambda: beat(to_redis.beat),
             StoreWatch(store, metrics, probes).run,
             lambda: watch_loop(metrics),
             *relay.works,

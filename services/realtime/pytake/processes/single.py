@@ -30,6 +30,7 @@ from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
 from pytake.observability.tracing import Tracing
 from pytake.processes.clock import utc_now
+from pytake.processes.figures import count_log_lines, timed_publisher, watch_store
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Work
 from pytake.processes.tokens import Tokens, build_tokens
@@ -88,6 +89,7 @@ async def open_single(
     rest = parts.rest(await store.link_key())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(parts.tokens.close)
+        stack.push_async_callback(asyncio.to_thread, parts.tracing.close)
         simulator = await stack.enter_async_context(
             open_simulator(simulated, httpx.ASGITransport(rest))
         )
@@ -125,12 +127,24 @@ class _Parts:
         self._settings = settings
         self._store = store
         self.metrics = Metrics("dev", version=pytake.__version__)
+        self.tracing = Tracing.to_collector(
+            settings.otlp_endpoint,
+            ratio=settings.trace_sample_ratio,
+            component="dev",
+            version=pytake.__version__,
+        )
+        count_log_lines(self.metrics)
+        watch_store(store, self.metrics)
         self._broker = MemoryBroker()
+        self._publisher = timed_publisher(self._broker, self.metrics)
+        self.metrics.broker_up.set(1, "publish")
+        self.metrics.broker_up.set(1, "subscribe")
+        self.metrics.store_up.set(1)
         self.rights = PolledRights(store.rights, utc_now)
         self.tokens = build_tokens(settings, self.rights, utc_now)
         self.gateway = build(_options(settings), self._ports(), pod_id=self._pod_id)
         self.rights.listen(self.gateway.on_rights_change)
-        self._announcer = Announcer(self._broker, self, store.outbox)
+        self._announcer = Announcer(self._publisher, self, store.outbox)
         self._webhook: Webhook = build_webhook(
             settings,
             store,
@@ -166,6 +180,7 @@ class _Parts:
             signals=self._broker.pod_signals(self._pod_id),
             viewers=self._broker.viewer_board(self._pod_id),
             metrics=self.metrics,
+            tracing=self.tracing,
         )
 
     def rest(self, link_key: bytes) -> ASGIApp:
@@ -186,7 +201,7 @@ class _Parts:
             self._settings,
             services,
             metrics=self.metrics,
-            tracing=Tracing(),
+            tracing=self.tracing,
             routers=[self._webhook.router],
             has_docs=True,
         )
@@ -205,7 +220,7 @@ class _Parts:
             self._store,
             graph=graph,
             files=ObjectStoreMediaFiles(self._settings.media_url),
-            publisher=self._broker,
+            publisher=self._publisher,
             announce=self._announcer,
             clock=utc_now,
             metrics=self.metrics,
@@ -240,6 +255,7 @@ def _options(settings: Settings) -> Options:
         cors_allowed_origins=settings.cors_allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         direct=settings.transport == "direct",
+        path="local",
     )
 
 
