@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from pytake.application.files import Files
 from pytake.application.ports import Committed
 from pytake.application.send_message import Draft, SendMessage
 from pytake.domain.errors import WindowClosed
 from pytake.domain.message import MessageType
+from pytake.media.object_store import ObjectStoreMediaFiles
 from store_world import World
 
 
@@ -18,9 +21,11 @@ async def _announced(_: Committed) -> None:
 
 
 @pytest.fixture
-def send(world: World) -> SendMessage:
+def send(world: World, tmp_path: Path) -> SendMessage:
     store = world.store.conversations
-    return SendMessage(store, store, _announced, world.clock)
+    storage = ObjectStoreMediaFiles(f"file:{tmp_path}")
+    files = Files(world.store.media, storage, store, world.clock)
+    return SendMessage(store, store, _announced, world.clock, files)
 
 
 def _draft(client_message_id: str) -> Draft:
