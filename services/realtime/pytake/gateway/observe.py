@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from opentelemetry.trace import SpanKind
+
 from pytake.contract.client_events import MessageReceipt
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId
@@ -100,12 +102,24 @@ class Deliveries:
             cell.observe(seconds, reached)
             return
         cell.observe_traced(seconds, trace_id_of(event.traceparent), reached)
+        if event.received_at and event.published_at:
+            self._tracing.record(
+                "broker.receive",
+                event.traceparent,
+                seconds=max(0.0, event.received_at - event.published_at),
+                kind=SpanKind.CONSUMER,
+                ended_at=event.received_at,
+            )
         self._tracing.record(
             f"deliver {name}",
             event.traceparent,
             seconds=seconds,
             links=[each.traceparent for each in links if each.traceparent],
-            attributes={"pytake.seq": event.seq, "pytake.members": reached},
+            attributes={
+                "pytake.conversation_id": event.conversation_id,
+                "pytake.seq": event.seq,
+                "pytake.members": reached,
+            },
         )
 
     # --- receipts -------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class Edge:
             await send(message)
 
         def outcome() -> tuple[str, Mapping[str, str | int]]:
-            name = f"{scope['method']} {_route_of(scope) or 'page'}"
+            name = " ".join(_route_of(scope) or (scope["method"], "page"))
             return name, {"http.response.status_code": status}
 
         incoming = _header(scope, b"traceparent")

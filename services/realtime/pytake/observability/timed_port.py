@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from pytake.observability.instruments import HistogramCell
+from pytake.observability.trace_context import current_traceparent, is_sampled
 
 Port = TypeVar("Port")
 
@@ -21,13 +22,15 @@ class Timing:
     """Where the figures of one method go.
 
     `returned` gets the seconds of calls that returned, `raised` of those that did not
-    (the same if None); `on_result` is told each result, `on_error` each failure.
+    (the same if None); `on_result` is told each result, `on_error` each failure, `span` the
+    seconds of calls within a sampled trace.
     """
 
     returned: HistogramCell
     raised: HistogramCell | None = None
     on_result: Callable[[Any], None] = _nothing
     on_error: Callable[[], None] = _nothing
+    span: Callable[[float], None] = _nothing
 
 
 def timed(port: Port, methods: Mapping[str, Timing]) -> Port:
@@ -58,7 +61,10 @@ def _observed(method: Callable[..., Any], timing: Timing) -> Callable[..., Any]:
             if isinstance(error, Exception):
                 timing.on_error()
             raise
-        timing.returned.observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        timing.returned.observe(seconds)
+        if is_sampled(current_traceparent()):
+            timing.span(seconds)
         timing.on_result(answer)
         return answer
 

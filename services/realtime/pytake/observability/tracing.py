@@ -180,14 +180,15 @@ class Tracing:
         links: Sequence[str] = (),
         attributes: Attributes | None = None,
         kind: SpanKind = SpanKind.INTERNAL,
+        ended_at: float | None = None,
     ) -> str:
-        """Record a step that has just ended and took so long; returns its context.
+        """Record a step that took so long and ended just now, or at a time; returns its context.
 
         For the fan-out and for receipts: nothing is opened before the work is done.
         """
         if self._tracer is None or not is_sampled(parent):
             return parent or ""
-        end = time.time_ns()
+        end = time.time_ns() if ended_at is None else int(ended_at * 1e9)
         span = self._tracer.start_span(
             name,
             _context_of(parent),

@@ -1,14 +1,20 @@
 """What every process shows of its neighbours: store, broker, logs."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
+
+from opentelemetry.trace import SpanKind
 
 from pytake.application.ports import Committed, EventPublisher
 from pytake.broker.redis import RedisCommands, RedisEventFeed
+from pytake.domain.events import ConversationEvent
 from pytake.observability import logs
 from pytake.observability.metrics import Metrics
 from pytake.observability.timed_port import Timing, timed
+from pytake.observability.trace_context import current_traceparent, is_sampled
+from pytake.observability.tracing import Tracing
 from pytake.store import Store
 
 _OF_CONVERSATIONS = {
@@ -39,8 +45,9 @@ def count_log_lines(metrics: Metrics) -> None:
     logs.count_lines(metrics.log_lines.inc, metrics.log_lines_suppressed.inc)
 
 
-def watch_store(store: Store, metrics: Metrics) -> None:
-    """Time what the store is asked from now on, and count what it stores."""
+def watch_store(store: Store, metrics: Metrics, tracing: Tracing | None = None) -> None:
+    """Time what the store is asked from now on, trace it, and count what it stores."""
+    tracing = tracing or Tracing()
     counted: dict[str, Callable[[Any], None]] = {
         "append_message": lambda result: _count_message(metrics, "outbound", result),
         "receive_message": lambda result: _count_message(metrics, "inbound", result),
@@ -53,6 +60,7 @@ def watch_store(store: Store, metrics: Metrics) -> None:
                 metrics.store_duration_seconds.cell(operation),
                 on_result=counted.get(method, lambda result: None),
                 on_error=metrics.store_errors.cell(operation).inc,
+                span=partial(_span, tracing, f"store.{method}"),
             )
             for method, operation in operations.items()
         }
@@ -77,10 +85,43 @@ def _count_status(metrics: Metrics, committed: Committed | None) -> None:
         metrics.message_statuses.inc(committed.message.status.value)
 
 
-def timed_publisher(publisher: EventPublisher, metrics: Metrics) -> EventPublisher:
-    """Return the publisher, timed."""
+def _span(tracing: Tracing, name: str, seconds: float) -> None:
+    tracing.record(name, current_traceparent(), seconds=seconds)
+
+
+def timed_publisher(
+    publisher: EventPublisher, metrics: Metrics, tracing: Tracing | None = None
+) -> EventPublisher:
+    """Return the publisher, timed and traced."""
     cells = metrics.broker_publish_duration_seconds
-    return timed(publisher, {"publish": Timing(cells.cell("ok"), cells.cell("error"))})
+    in_time = timed(publisher, {"publish": Timing(cells.cell("ok"), cells.cell("error"))})
+    return _TracedPublisher(in_time, tracing) if tracing and tracing.is_on else in_time
+
+
+class _TracedPublisher:
+    """Records a span for a pipeline with sampled events: in the first one's trace, with
+    links to those of the others, whoever publishes (a request, or a relay later on)."""
+
+    def __init__(self, publisher: EventPublisher, tracing: Tracing) -> None:
+        self._publisher = publisher
+        self._tracing = tracing
+
+    async def publish(self, events: Sequence[ConversationEvent]) -> None:
+        began = time.perf_counter()
+        await self._publisher.publish(events)
+        sampled = [event.traceparent for event in events if is_sampled(event.traceparent)]
+        if sampled:
+            self._tracing.record(
+                "broker.publish",
+                sampled[0],
+                seconds=time.perf_counter() - began,
+                links=[each for each in sampled[1:] if each],
+                attributes={"messaging.batch.message_count": len(events)},
+                kind=SpanKind.PRODUCER,
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._publisher, name)
 
 
 def show_commands(commands: RedisCommands, metrics: Metrics) -> None:

@@ -75,7 +75,7 @@ async def serve_gateway(
         stack.push_async_callback(asyncio.to_thread, tracing.close)
         count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
-        watch_store(store, metrics)
+        watch_store(store, metrics, tracing)
         rights = PolledRights(store.rights, utc_now)
         await rights.load()
         tokens = build_tokens(settings, rights, utc_now)

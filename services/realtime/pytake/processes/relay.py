@@ -6,6 +6,7 @@ one. Redis away: the outbox fills and is published afterwards. The database away
 waits.
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn
 
@@ -29,6 +30,7 @@ from pytake.observability import logs
 from pytake.observability.loop import watch_garbage_collector, watch_loop
 from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
+from pytake.observability.tracing import Tracing
 from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
 from pytake.processes.figures import (
@@ -65,17 +67,24 @@ async def serve_relay(settings: Settings) -> None:
         StoreNotUsable: The database has another schema.
     """
     metrics = Metrics(COMPONENT, version=pytake.__version__)
+    tracing = Tracing.to_collector(
+        settings.otlp_endpoint,
+        ratio=settings.trace_sample_ratio,
+        component=COMPONENT,
+        version=pytake.__version__,
+    )
     probes = Probes(metrics)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
-        watch_store(store, metrics)
+        watch_store(store, metrics, tracing)
         commands = RedisCommands(parse_address(settings.redis_url))
         await commands.start()
         stack.push_async_callback(commands.stop)
         show_commands(commands, metrics)
         to_redis = RedisEventPublisher(commands)
-        publisher = timed_publisher(to_redis, metrics)
+        publisher = timed_publisher(to_redis, metrics, tracing)
         notifier = RedisRoomNotifier(commands, settings.redis_channel)
         announcer = Announcer(publisher, notifier, store.outbox)
         graph = await stack.enter_async_context(
@@ -90,6 +99,7 @@ async def serve_relay(settings: Settings) -> None:
             announce=announcer,
             clock=utc_now,
             metrics=metrics,
+            tracing=tracing,
             default_organization=channel.organization_id if channel is not None else None,
         )
         background: list[Work] = [

@@ -134,9 +134,9 @@ class _Parts:
             version=pytake.__version__,
         )
         count_log_lines(self.metrics)
-        watch_store(store, self.metrics)
+        watch_store(store, self.metrics, self.tracing)
         self._broker = MemoryBroker()
-        self._publisher = timed_publisher(self._broker, self.metrics)
+        self._publisher = timed_publisher(self._broker, self.metrics, self.tracing)
         self.metrics.broker_up.set(1, "publish")
         self.metrics.broker_up.set(1, "subscribe")
         self.metrics.store_up.set(1)
@@ -224,6 +224,7 @@ class _Parts:
             announce=self._announcer,
             clock=utc_now,
             metrics=self.metrics,
+            tracing=self.tracing,
             default_organization=organization,
             timing=timing,
         )

@@ -11,11 +11,12 @@ import structlog
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from pytake.application.channel_ports import MediaFiles
+from pytake.application.channel_ports import MediaFiles, RawDelivery
 from pytake.application.ports import Channel, Clock, Committed, EventPublisher
 from pytake.domain.ids import OrganizationId, parse_uuid
 from pytake.observability.instruments import Gauge
 from pytake.observability.metrics import Metrics
+from pytake.observability.tracing import Tracing
 from pytake.processes.server import Work
 from pytake.relay.leased import while_leased
 from pytake.relay.media_loop import MediaLoop
@@ -128,6 +129,7 @@ def build_relay_work(
     announce: Announce,
     clock: Clock,
     metrics: Metrics,
+    tracing: Tracing | None = None,
     default_organization: OrganizationId | None = None,
     timing: Timing | None = None,
     holder: str | None = None,
@@ -161,13 +163,14 @@ def build_relay_work(
         default_organization=default_organization,
         on_media=media.wake.call,
     )
-    worker = WebhookWorker(
-        store.webhooks,
-        handler,
-        on_done=lambda delivery: metrics.webhook_processing_seconds.observe(
-            max(0.0, (clock() - delivery.received_at).total_seconds())
-        ),
-    )
+
+    def on_done(delivery: RawDelivery) -> None:
+        seconds = max(0.0, (clock() - delivery.received_at).total_seconds())
+        metrics.webhook_processing_seconds.observe(seconds)
+        if tracing is not None:
+            tracing.record("webhook.process", delivery.traceparent, seconds=seconds)
+
+    worker = WebhookWorker(store.webhooks, handler, on_done=on_done)
     senders = _senders(store, files, graph, announce, clock, metrics, timing, holder)
     outbox = OutboxLoop(
         store.outbox,

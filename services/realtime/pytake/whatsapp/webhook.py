@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from pytake.domain.errors import PytakeError, TooMuch
+from pytake.observability.trace_context import current_traceparent
 from pytake.whatsapp.signature import is_signed
 
 PATH = "/api/v1/webhooks/whatsapp"
@@ -66,7 +67,7 @@ def webhook_router(
             count("unsigned")
             return PlainTextResponse("signature refused", 401)
         try:
-            await append(body, request.headers.get("traceparent"))
+            await append(body, current_traceparent() or None)
         except PytakeError as error:
             count("overloaded" if isinstance(error, TooMuch) else "unavailable")
             return PlainTextResponse("try again", 503, headers={"Retry-After": "5"})
