@@ -62,12 +62,13 @@ class Ears:
     pod_id: str
     heard: list[ConversationEvent] = field(default_factory=list)
     orders: list[CloseOrder] = field(default_factory=list)
+    shares: list[tuple[Any, ...]] = field(default_factory=list)
     viewers: list[tuple[Any, ...]] = field(default_factory=list)
     interruptions: int = 0
 
     def __post_init__(self) -> None:
         self.feed.listen(self.heard.append, self._interrupted)
-        self.signals.listen(self.orders.append)
+        self.signals.listen(self.orders.append, lambda *share: self.shares.append(share))
         self.board.listen(lambda *change: self.viewers.append(change))
 
     async def _interrupted(self) -> None:
@@ -211,6 +212,16 @@ async def test_a_close_order_reaches_the_pod_it_names(broker: Broker) -> None:
     await eventually(lambda: there.orders, "the order")
     assert there.orders == [order]
     assert here.orders == []
+
+
+async def test_a_pod_is_told_that_its_user_is_elsewhere_too(broker: Broker) -> None:
+    here, there = await broker.pod("here0000"), await broker.pod("there000")
+    ana = UserId(str(uuid4()))
+
+    await here.signals.share("there000", ana)
+
+    await eventually(lambda: there.shares, "the news")
+    assert there.shares == [(ana, "here0000")]
 
 
 async def test_viewers_are_shown_to_the_other_pods(broker: Broker) -> None:

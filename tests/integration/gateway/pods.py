@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -23,15 +23,25 @@ from pytake.application.ports import (
     StatusReport,
 )
 from pytake.broker.memory import MemoryBroker
+from pytake.broker.redis import (
+    RedisCommands,
+    RedisEventFeed,
+    RedisEventPublisher,
+    RedisPodSignals,
+    RedisViewerBoard,
+    parse_address,
+)
 from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
 from pytake.domain.message import Direction, MessageType, NewMessage, SenderType
 from pytake.domain.principal import Principal, Role
 from pytake.domain.status import MessageStatus
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces, MemoryPlaceTable
+from pytake.limits.redis import RedisEventRates, RedisPlaces
 from pytake.store import Store
 from pytake.tokens.rights import PolledRights
 from pytake.tokens.verifier import JwtVerifier, TokenRules
+from pytake.transport import AsyncRedisManager
 
 SECRET = "a secret of thirty-two bytes or so"
 ORGANIZATION = OrganizationId(str(uuid.uuid5(uuid.NAMESPACE_URL, "organization")))
@@ -79,6 +89,7 @@ class Cluster:
     pods: list[Pod] = field(default_factory=list)
     table: MemoryPlaceTable = field(default_factory=MemoryPlaceTable)
     publisher: EventPublisher | None = None
+    closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.notifier = SimpleNamespace(emit=self._notify)
@@ -97,7 +108,7 @@ class Cluster:
         **ports: Any,
     ) -> Pod:
         """Start one more pod."""
-        pod_id = new_pod_id()
+        pod_id = ports.pop("pod_id", None) or new_pod_id()
         feed = ports.pop("feed", None) or self.broker.feed()
         made = Ports(
             verify=self.verify,
@@ -134,9 +145,35 @@ class Cluster:
         self.pods.append(pod)
         return pod
 
+    async def redis_pod(self, redis_url: str, options: Options | None = None) -> Pod:
+        """Start one more pod, which shares everything over a real Redis."""
+        address = parse_address(redis_url)
+        pod_id = new_pod_id()
+        commands = RedisCommands(address)
+        await commands.start()
+        feed = RedisEventFeed(address, commands, pod_id)
+        make_manager: Any = AsyncRedisManager
+        pod = await self.pod(
+            options,
+            pod_id=pod_id,
+            feed=feed,
+            places=RedisPlaces(commands, pod_id, CAP),
+            rates=RedisEventRates(commands, 10, 5.0),
+            signals=RedisPodSignals(commands, feed, pod_id),
+            viewers=RedisViewerBoard(commands, feed, pod_id),
+            manager=make_manager(redis_url),
+        )
+        await feed.start()
+        self.closing += [feed.stop, commands.stop]
+        self.publisher = RedisEventPublisher(commands)
+        await eventually(lambda: feed.is_healthy, "the feed is up")
+        return pod
+
     async def stop(self) -> None:
         for pod in self.pods:
             await pod.stop()
+        for close in self.closing:
+            await close()
 
     # --- people ---------------------------------------------------------------------------
 

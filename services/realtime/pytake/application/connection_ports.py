@@ -94,7 +94,17 @@ class CloseOrder:
 class PodSignals(Protocol):
     """Short messages from pod to pod, best effort."""
 
-    def listen(self, on_close: Callable[[CloseOrder], None]) -> None: ...
+    def listen(
+        self,
+        on_close: Callable[[CloseOrder], None],
+        on_share: Callable[[UserId, PodId], None],
+    ) -> None:
+        """Name who ends connections, and who hears that a user is on another pod, too."""
+        ...
+
+    async def share(self, pod_id: PodId, user_id: UserId) -> None:
+        """Tell a pod that its user is connected here, too: limits are shared from now on."""
+        ...
 
     async def close(self, pod_id: PodId, order: CloseOrder) -> None:
         """Ask a pod to end a connection; never raises for a lost broker."""

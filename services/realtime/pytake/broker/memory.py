@@ -17,7 +17,7 @@ from pytake.application.connection_ports import (
 )
 from pytake.application.ports import FeedListener
 from pytake.domain.events import ConversationEvent
-from pytake.domain.ids import ConversationId
+from pytake.domain.ids import ConversationId, UserId
 
 
 class MemoryBroker:
@@ -46,7 +46,7 @@ class MemoryBroker:
         return feed
 
     def pod_signals(self, pod_id: PodId) -> "MemoryPodSignals":
-        return self.signals.setdefault(pod_id, MemoryPodSignals(self))
+        return self.signals.setdefault(pod_id, MemoryPodSignals(self, pod_id))
 
     def viewer_board(self, pod_id: PodId) -> "MemoryViewerBoard":
         return self.boards.setdefault(pod_id, MemoryViewerBoard(self, pod_id))
@@ -90,12 +90,23 @@ class MemoryEventFeed:
 class MemoryPodSignals:
     """Port `PodSignals`."""
 
-    def __init__(self, broker: MemoryBroker) -> None:
+    def __init__(self, broker: MemoryBroker, pod_id: PodId) -> None:
         self._broker = broker
+        self._pod_id = pod_id
         self._on_close: Callable[[CloseOrder], None] = lambda order: None
+        self._on_share: Callable[[UserId, PodId], None] = lambda user_id, pod_id: None
 
-    def listen(self, on_close: Callable[[CloseOrder], None]) -> None:
+    def listen(
+        self,
+        on_close: Callable[[CloseOrder], None],
+        on_share: Callable[[UserId, PodId], None],
+    ) -> None:
         self._on_close = on_close
+        self._on_share = on_share
+
+    async def share(self, pod_id: PodId, user_id: UserId) -> None:
+        if (there := self._broker.signals.get(pod_id)) is not None:
+            asyncio.get_running_loop().call_soon(there._on_share, user_id, self._pod_id)
 
     async def close(self, pod_id: PodId, order: CloseOrder) -> None:
         if (there := self._broker.signals.get(pod_id)) is not None:

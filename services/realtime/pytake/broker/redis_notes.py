@@ -30,11 +30,21 @@ class RedisPodSignals:
 
     def __init__(self, commands: RedisCommands, feed: RedisEventFeed, pod_id: PodId) -> None:
         self._commands = commands
+        self._pod_id = pod_id
         self._on_close: Callable[[CloseOrder], None] = lambda order: None
+        self._on_share: Callable[[UserId, PodId], None] = lambda user_id, pod_id: None
         feed.listen_to(_pod_channel(pod_id), self._heard)
 
-    def listen(self, on_close: Callable[[CloseOrder], None]) -> None:
+    def listen(
+        self,
+        on_close: Callable[[CloseOrder], None],
+        on_share: Callable[[UserId, PodId], None],
+    ) -> None:
         self._on_close = on_close
+        self._on_share = on_share
+
+    async def share(self, pod_id: PodId, user_id: UserId) -> None:
+        await self._send(pod_id, {"share": user_id, "pod": self._pod_id})
 
     async def close(self, pod_id: PodId, order: CloseOrder) -> None:
         note = {
@@ -43,6 +53,9 @@ class RedisPodSignals:
             "code": order.code.value,
             "joined": order.has_joined,
         }
+        await self._send(pod_id, note)
+
+    async def _send(self, pod_id: PodId, note: Mapping[str, object]) -> None:
         try:
             await self._commands.call("PUBLISH", _pod_channel(pod_id), orjson.dumps(note))
         except (Unavailable, ReplyError):
@@ -52,6 +65,9 @@ class RedisPodSignals:
     def _heard(self, channel: str, body: bytes) -> None:
         try:
             note = orjson.loads(body)
+            if "share" in note:
+                self._on_share(UserId(note["share"]), str(note["pod"]))
+                return
             order = CloseOrder(
                 ConnectionId(note["close"]),
                 UserId(note["user"]),

@@ -32,6 +32,7 @@ from pytake.gateway.addresses import networks
 from pytake.gateway.admission import Admission
 from pytake.gateway.audience import Audience
 from pytake.gateway.batching import Questions
+from pytake.gateway.body_limit import limit_bodies
 from pytake.gateway.cluster_rooms import ClusterRooms
 from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import Conversations
@@ -253,7 +254,11 @@ class Gateway:
             "ws_max_size": config.ws_max_size,
             "backlog": config.backlog,
         }
-        return config.app, options
+        app: Any = config.app
+        if not self.options.direct:
+            limit = 16 * self.options.max_event_bytes
+            app = limit_bodies(app, self.options.socketio_path, limit)
+        return app, options
 
     async def drain(self) -> None:
         """Move the clients elsewhere; returns when the last has left, or at the end of the

@@ -89,7 +89,9 @@ class Sessions:
         self._enter_rooms = enter_rooms
         self._outlet = outlet
         self._admitted: dict[str, tuple[Admitted, float]] = {}
-        signals.listen(self.on_close_order)
+        signals.listen(
+            self.on_close_order, lambda user_id, pod: rates.shared_with(user_id, frozenset({pod}))
+        )
         registry.on_end = self._forget
 
     # --- coming ---------------------------------------------------------------------------
@@ -142,6 +144,8 @@ class Sessions:
         user_id = admitted.connection.principal.user_id
         others = frozenset(admitted.seating.others) - {self._pod_id}
         self._rates.shared_with(user_id, others)
+        for pod_id in others:
+            self._tasks.start(self._signals.share(pod_id, user_id), "share limits")
         for place in admitted.seating.must_go:
             is_fenced = place.connection_id == admitted.previous
             code = ErrorCode.SUPERSEDED if is_fenced else ErrorCode.CONNECTION_CAP

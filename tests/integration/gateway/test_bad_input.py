@@ -1,0 +1,195 @@
+"""Whatever a client sends is answered with a code of the list; the connection stays."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cluster.waiting import eventually
+from integration.gateway.pods import Cluster, Pod
+from pytake.gateway.pod import Options
+from pytake.limits.memory import MemoryEventRates
+
+pytestmark = pytest.mark.integration
+
+A_UUID = "c0000000-0000-4000-8000-00000000beef"
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "code"),
+    [
+        ("join_conversation", None, "invalid_payload"),
+        ("join_conversation", {}, "invalid_payload"),
+        ("join_conversation", [], "invalid_payload"),
+        ("join_conversation", "text", "invalid_payload"),
+        ("join_conversation", 7, "invalid_payload"),
+        ("join_conversation", {"conversation_id": None}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": 7}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": "no uuid"}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": A_UUID}, "not_found"),
+        ("join_conversation", {"conversation_id": A_UUID, "last_seq": -1}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": A_UUID, "last_seq": "1"}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": A_UUID, "last_seq": 1.5}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": A_UUID, "last_seq": True}, "invalid_payload"),
+        ("join_conversation", {"conversation_id": A_UUID, "epoch": 1}, "invalid_payload"),
+        ("join_conversations", {"conversations": {}}, "invalid_payload"),
+        (
+            "join_conversations",
+            {"conversations": [{"conversation_id": A_UUID}] * 201},
+            "invalid_payload",
+        ),
+        ("leave_conversation", {"conversation_id": "x"}, "invalid_payload"),
+        ("typing_start", {"conversation_id": A_UUID}, "not_joined"),
+        ("typing_stop", {"conversation_id": A_UUID}, "not_joined"),
+        ("mark_read", {"conversation_id": A_UUID}, "invalid_payload"),
+        ("mark_read", {"conversation_id": A_UUID, "seq": 1}, "not_found"),
+        ("message:receipt", {"items": 3, "t": 1}, "invalid_payload"),
+        ("auth:refresh", {"token": "no token"}, "invalid_token"),
+        ("auth:refresh", {}, "invalid_payload"),
+        ("no such event", {}, "unknown_event"),
+        ("message:new", {}, "unknown_event"),
+        ("", {}, "unknown_event"),
+    ],
+)
+async def test_a_bad_event_gets_its_code(
+    pod: Pod, connect: Any, event: str, payload: Any, code: str
+) -> None:
+    ana = await connect(pod)
+
+    answer = await ana.call(event, payload)
+
+    assert answer["ok"] is False
+    assert answer["error"]["code"] == code
+    assert (await ana.next("error"))["code"] == code
+    assert (await ana.call("ping"))["ok"]
+
+
+async def test_the_same_refusal_is_told_once_a_second_and_always_acknowledged(
+    pod: Pod, connect: Any
+) -> None:
+    ana = await connect(pod)
+
+    answers = [await ana.call("mark_read", {}) for _ in range(5)]
+    await ana.call("ping")
+
+    assert [answer["error"]["code"] for answer in answers] == ["invalid_payload"] * 5
+    assert len(ana.all("error")) == 1
+
+
+async def test_an_event_that_is_too_large_is_refused_and_the_connection_stays(
+    pod: Pod, connect: Any
+) -> None:
+    ana = await connect(pod)
+
+    answer = await ana.call("ping", {"t": "x" * 70_000})
+
+    assert answer["error"]["code"] == "payload_too_large"
+    assert (await ana.call("ping"))["ok"]
+
+
+@pytest.mark.parametrize(
+    "frame", ["4", "4x", "42", "42{}", "42[]", "42[1]", "4[", "499", '42["ping",' + "[" * 9000]
+)
+async def test_what_is_no_socket_io_ends_the_connection_and_nothing_else(
+    pod: Pod, cluster: Cluster, connect: Any, frame: str
+) -> None:
+    bruno = await connect(pod, "bruno")
+    url = f"{pod.url}/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        await socket.receive()
+        await socket.send_str('40{"token":"' + cluster.token() + '"}')
+        await socket.receive()
+        await socket.send_str(frame)
+        await eventually(lambda: _closed(socket), "the server closes")
+
+    assert (await bruno.call("ping"))["ok"]
+    await eventually(lambda: len(pod.gateway.registry) == 1, "only bruno is left")
+
+
+async def _closed(socket: aiohttp.ClientWebSocketResponse) -> bool:
+    message = await socket.receive()
+    return message.type in (
+        aiohttp.WSMsgType.CLOSE,
+        aiohttp.WSMsgType.CLOSED,
+        aiohttp.WSMsgType.CLOSING,
+        aiohttp.WSMsgType.ERROR,
+    )
+
+
+async def test_who_is_refused_a_hundred_times_in_a_minute_is_closed(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod()
+    ana = await connect(pod)
+
+    for _ in range(120):
+        await ana.send("mark_read", {})
+
+    await ana.wait_closed()
+    await eventually(lambda: len(pod.gateway.registry) == 0, "ana is out")
+
+
+async def test_weighted_events_are_limited_and_joins_at_first_are_free(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(rates=MemoryEventRates(3, 60.0))
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    for _ in range(20):
+        await ana.join(conversation)
+
+    answers = [await ana.call("typing_start", {"conversation_id": conversation}) for _ in range(4)]
+
+    assert [answer["ok"] for answer in answers] == [True, True, True, False]
+    assert answers[-1]["error"]["code"] == "rate_limited"
+    assert answers[-1]["error"]["retry_after_ms"] > 1000
+
+
+async def test_light_events_are_held_to_fifty_in_five_seconds(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod()
+    ana = await connect(pod)
+
+    answers = [await ana.call("ping") for _ in range(51)]
+
+    assert all(answer["ok"] for answer in answers[:50])
+    assert answers[50]["error"]["code"] == "rate_limited"
+
+
+async def test_two_hundred_rooms_are_enough(cluster: Cluster, connect: Any) -> None:
+    pod = await cluster.pod()
+    known = [await cluster.conversation(f"+5511900001{n:03}") for n in range(201)]
+    ana = await connect(pod)
+    asked = [{"conversation_id": each} for each in known[:200]]
+    answer = await ana.call("join_conversations", {"conversations": asked})
+    assert all(each["ok"] for each in answer["conversations"])
+
+    answer = await ana.call("join_conversation", {"conversation_id": known[200]})
+
+    assert answer["error"]["code"] == "too_many_rooms"
+
+
+async def test_a_polling_body_without_end_is_refused(pod: Pod) -> None:
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=polling"
+        opened = await (await session.get(url)).text()
+        sid = opened.split('"sid":"')[1].split('"')[0]
+        answer = await session.post(f"{url}&sid={sid}", data=io.BytesIO(b"4" * 17 * 65_536))
+
+    assert answer.status in (400, 413)
+
+
+async def test_a_full_pod_refuses_handshakes_with_a_time_to_come_back(cluster: Cluster) -> None:
+    pod = await cluster.pod(Options(max_connections=1, handshake_rate=2))
+
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=polling"
+        statuses = [(await session.get(url)) for _ in range(6)]
+
+    refused = [answer for answer in statuses if answer.status == 503]
+    assert refused
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)

@@ -1,0 +1,172 @@
+"""Two pods that share a real Redis behave like one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+
+from cluster.waiting import eventually
+from integration.gateway.clients import Client
+from integration.gateway.pods import CAP, Cluster, Pod, user_id
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def pods(cluster: Cluster, redis_url: str) -> tuple[Pod, Pod]:
+    return await cluster.redis_pod(redis_url), await cluster.redis_pod(redis_url)
+
+
+async def test_a_message_reaches_clients_on_both(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    clients = [await connect(pods[0], "ana"), await connect(pods[1], "bruno")]
+    for client in clients:
+        await client.join(conversation)
+
+    seqs = [(await cluster.write(conversation, str(n))).events[-1].seq for n in range(20)]
+
+    for client in clients:
+        await client.until(lambda client=client: len(client.seqs()) == 20, "all messages")
+        assert client.seqs() == seqs
+
+
+async def test_typing_and_viewers_are_seen_on_the_other_pod(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana, bruno = await connect(pods[0], "ana"), await connect(pods[1], "bruno")
+    await ana.join(conversation)
+    await bruno.join(conversation)
+
+    await ana.call("typing_start", {"conversation_id": conversation})
+
+    assert (await bruno.next("user_typing"))["user_id"] == user_id("ana")
+    for client in (ana, bruno):
+        await client.until(
+            lambda client=client: any(
+                update["count"] == 2 for update in client.all("presence:update")
+            ),
+            "two viewers",
+        )
+    assert ana.all("user_typing") == []
+
+
+EMIT = """
+import asyncio, sys, socketio
+async def main():
+    manager = socketio.AsyncRedisManager(sys.argv[1], write_only=True)
+    await manager.emit("greeting", {"from": "outside"}, room=sys.argv[2])
+asyncio.run(main())
+"""
+
+
+async def test_a_stock_manager_of_another_process_can_emit_into_a_room(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any, redis_url: str
+) -> None:
+    conversation = await cluster.conversation()
+    clients = [await connect(pods[0], "ana"), await connect(pods[1], "bruno")]
+    for client in clients:
+        await client.join(conversation)
+
+    emitter = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", EMIT, redis_url, f"conversation:{conversation}"
+    )
+    assert await emitter.wait() == 0
+
+    for client in clients:
+        assert await client.next("greeting") == {"from": "outside"}
+
+
+async def test_the_oldest_connection_gives_way_on_whatever_pod_it_is(
+    pods: tuple[Pod, Pod], connect: Any
+) -> None:
+    clients = [await connect(pods[number % 2]) for number in range(CAP)]
+
+    newest = await connect(pods[1])
+
+    assert (await clients[0].next("error"))["code"] == "connection_cap"
+    await clients[0].wait_closed()
+    assert (await newest.call("ping"))["ok"]
+    assert all(client.sio.connected for client in clients[1:])
+
+
+async def test_fifty_connects_at_once_leave_exactly_the_cap(
+    pods: tuple[Pod, Pod], cluster: Cluster
+) -> None:
+    token = cluster.token("ana")
+    clients = [Client(pods[number % 2].url, token) for number in range(50)]
+
+    await asyncio.gather(*(client.connect() for client in clients), return_exceptions=True)
+
+    def left() -> int:
+        return sum(len(pod.gateway.registry) for pod in pods)
+
+    await eventually(lambda: left() == CAP, "exactly the cap is left")
+    await asyncio.gather(*(client.close() for client in clients))
+
+
+async def test_who_comes_back_takes_the_place_of_the_old_connection(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    old = await connect(pods[0])
+    others = [await connect(pods[0]) for _ in range(CAP - 1)]
+
+    await connect(pods[1], previous_sid=old.sid)
+
+    assert (await old.next("error"))["code"] == "superseded"
+    await old.wait_closed()
+    assert all(client.sio.connected for client in others)
+
+
+async def test_a_foreign_previous_sid_does_nothing(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    bruno = await connect(pods[0], "bruno")
+
+    await connect(pods[1], "ana", previous_sid=bruno.sid)
+    await connect(pods[1], "ana", previous_sid="no such sid")
+
+    assert (await bruno.call("ping"))["ok"]
+
+
+async def test_a_draining_pod_keeps_the_old_connection_until_the_new_one_has_joined(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    old = await connect(pods[0])
+    await old.join(conversation)
+    draining = asyncio.create_task(pods[0].gateway.drain())
+    await old.next("server:draining")
+
+    new = await connect(pods[1], previous_sid=old.sid)
+    assert old.sio.connected
+    await new.join(conversation, last_seq=0)
+
+    assert (await old.next("error"))["code"] == "superseded"
+    async with asyncio.timeout(5):
+        await draining
+
+
+async def test_the_budget_of_a_user_is_shared_by_both_pods(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    clients = [await connect(pods[0]), await connect(pods[1])]
+    for client in clients:
+        await client.join(conversation)
+
+    answers = [
+        await clients[number % 2].call("typing_start", {"conversation_id": conversation})
+        for number in range(20)
+    ]
+
+    granted = sum(answer["ok"] for answer in answers)
+    assert 10 <= granted <= 13
+    refused = next(answer["error"] for answer in answers if not answer["ok"])
+    assert refused["code"] == "rate_limited"
+    assert refused["retry_after_ms"] > 0
