@@ -122,8 +122,8 @@ lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (a
 	done
 
 .PHONY: audit
-audit: .tools/audit/bin/pip-audit ## Compare the pinned dependencies with the published vulnerabilities (needs the network).
-	@.tools/audit/bin/pip-audit --require-hashes --disable-pip -r services/realtime/requirements.txt
+audit: .tools/audit/bin/pip-audit .tools/bin/.node ## Compare the pinned dependencies with the published vulnerabilities (needs the network).
+	@$(RUN) tests/tools/audit
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made.
