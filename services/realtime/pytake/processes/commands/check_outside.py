@@ -58,7 +58,7 @@ async def _affinity(base: str) -> str:
         for number in range(1, POLLS + 1):
             # A new connection each time: keep-alive would hide a proxy that forgets.
             async with httpx.AsyncClient(verify=_trust(), timeout=5, cookies=cookies) as fresh:
-                posted = await fresh.post(f"{engine}&sid={session}", content="6")
+                posted = await fresh.post(f"{engine}&sid={session}", content="3")
             if posted.status_code != 200:
                 raise OutsideFailed(
                     f"request {number} of a polling session answered {posted.status_code}: "
