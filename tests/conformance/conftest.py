@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from cluster.pgbouncer_server import PgBouncerServer
 from cluster.postgres_server import PostgresServer
 from pytake.store import Store, migrate, open_store
+from pytake.store.tables import metadata
 from store_world import HeldClock, World, make_world
 
 ASYNC_DRIVER = "postgresql+asyncpg"
@@ -27,19 +28,20 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: PostgresServer) -> str:
-    """A migrated database, from which each test's own is copied."""
+def shared_postgres(postgres_server: PostgresServer) -> str:
+    """The name of a migrated database that the tests use one after the other."""
     name = postgres_server.create_database()
     asyncio.run(migrate(postgres_server.database_url(name, driver=ASYNC_DRIVER)))
     return name
 
 
 @pytest.fixture
-def migrated_postgres(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
-    """The name of a migrated database of the test's own."""
-    name = postgres_server.create_database(template=migrated_template)
-    yield name
-    postgres_server.drop_database(name)
+def migrated_postgres(postgres_server: PostgresServer, shared_postgres: str) -> str:
+    """The name of a migrated, empty database: a copy for each test would take ten times longer."""
+    tables = [table.name for table in metadata.sorted_tables if table.name != "meta"]
+    deletions = " ".join(f"DELETE FROM {table};" for table in tables)  # noqa: S608
+    postgres_server.execute(f"DO $$ BEGIN {deletions} END $$", database=shared_postgres)
+    return shared_postgres
 
 
 @pytest.fixture(params=["sqlite", "postgres", "pgbouncer"])
