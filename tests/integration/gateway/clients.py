@@ -88,7 +88,8 @@ class Client:
             async with asyncio.timeout(scaled(within_seconds)), self._news:
                 await self._news.wait_for(condition)
         except TimeoutError:
-            raise TimeoutError(f"not within {within_seconds} s: {what}; {self.received}") from None
+            lately = str(self.received[-5:])[:1000]
+            raise TimeoutError(f"not within {within_seconds} s: {what}; {lately}") from None
 
     def seqs(self) -> list[int]:
         """Return the `seq` of every durable event, in the order of arrival."""

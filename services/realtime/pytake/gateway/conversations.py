@@ -9,6 +9,7 @@ resumes like one that was away for a second.
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -28,6 +29,10 @@ from pytake.observability.metrics import Metrics
 
 MAX_ROOMS = 200
 REPLAY_RETRY_SECONDS = 0.5
+
+PORTION_BYTES = 32_768
+"""Written at once to a joiner: well below any send buffer, or a replay would make a slow
+consumer of everybody who missed much."""
 
 
 class ConnectionGone(Exception):
@@ -237,11 +242,12 @@ class Conversations:
                 newest = reduce(Versions.join, map(versions_of, events))
                 await self._check_again(connection, membership, newest)
                 break
-        await self._audience.drained(connection)
-        if self._is_current(connection, membership):
-            unsent = [event for event in events if event.seq > membership.cursor]
-            self._audience.replay(connection, unsent)
-            membership.cursor = max(membership.cursor, events[-1].seq)
+        for portion in _portions(events):
+            await self._audience.drained(connection)
+            if not self._is_current(connection, membership):
+                return
+            self._audience.replay(connection, portion)
+            membership.cursor = portion[-1].seq
 
     async def _check_again(
         self, connection: Connection, membership: Membership, seen: Versions
@@ -269,3 +275,17 @@ class Conversations:
             "replayed": 0,
         }
         self._audience.send(connection, "joined_conversation", answer)
+
+
+def _portions(events: list[ConversationEvent]) -> Iterator[list[ConversationEvent]]:
+    """Cut a page into parts of at most 32 KiB, or of one event that is larger."""
+    portion: list[ConversationEvent] = []
+    size = 0
+    for event in events:
+        if portion and size + len(event.data) > PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+        portion.append(event)
+        size += len(event.data)
+    if portion:
+        yield portion

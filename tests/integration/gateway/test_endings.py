@@ -1,0 +1,111 @@
+"""How connections and pods end, and what clients are told to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cluster.waiting import eventually
+from integration.gateway.pods import Cluster
+from pytake.gateway.pod import Options
+
+pytestmark = pytest.mark.integration
+
+
+async def test_a_draining_pod_tells_its_clients_and_refuses_new_ones(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(Options(drain_seconds=1))
+    clients = [await connect(pod, f"agent {number}") for number in range(5)]
+    draining = asyncio.create_task(pod.gateway.drain())
+
+    told = [await client.next("server:draining") for client in clients]
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=polling"
+        refused = await session.get(url)
+
+    assert all(0 <= each["reconnect_after_ms"] <= 1000 for each in told)
+    assert refused.status == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert "Max-Age=0" in refused.headers["Set-Cookie"]
+    assert (await clients[0].call("ping"))["ok"], "known sessions go on"
+    async with asyncio.timeout(5):
+        await draining
+    for client in clients:
+        assert (await client.next("error"))["code"] == "draining"
+        await client.wait_closed()
+
+
+async def test_a_pod_whose_clients_have_left_does_not_wait_for_the_window(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(Options(drain_seconds=60))
+    ana = await connect(pod)
+    draining = asyncio.create_task(pod.gateway.drain())
+    await ana.next("server:draining")
+
+    await ana.close()
+
+    async with asyncio.timeout(5):
+        await draining
+
+
+async def test_stock_clients_come_back_from_a_drained_pod_to_another(
+    cluster: Cluster, connect: Any
+) -> None:
+    """The address stays, as behind a proxy; a new pod answers there."""
+    pod = await cluster.pod(Options(drain_seconds=0))
+    ana = await connect(pod, reconnection=True)
+
+    await pod.gateway.drain()
+    pod.gateway.admission.is_draining = False
+
+    await ana.next("connected", 10, after=1)
+
+
+async def test_who_does_not_authenticate_is_closed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = await cluster.pod()
+    pod.gateway.server.eio.connect_timeout = 0.2
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=websocket"
+        async with session.ws_connect(url) as socket:
+            await socket.receive()
+            async with asyncio.timeout(5):
+                message = await socket.receive()
+
+    assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+async def test_too_old_connections_are_moved_on(cluster: Cluster, connect: Any) -> None:
+    pod = await cluster.pod(Options(max_connection_age=0.3))
+    ana = await connect(pod)
+
+    assert (await ana.next("error"))["code"] == "draining"
+    await ana.wait_closed()
+
+
+async def test_nothing_is_left_of_connections_that_have_ended(
+    cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytake.gateway.rooms.LINGER_SECONDS", 0.05)
+    pod = await cluster.pod()
+    conversation = await cluster.conversation()
+    clients = [await connect(pod, f"agent {number}") for number in range(5)]
+    for client in clients:
+        await client.join(conversation, last_seq=0)
+        await client.call("typing_start", {"conversation_id": conversation})
+
+    await asyncio.gather(*(client.close() for client in clients))
+
+    gateway = pod.gateway
+    await eventually(lambda: len(gateway.registry) == 0, "no connection")
+    await eventually(lambda: len(gateway.rooms) == 0, "no room")
+    await eventually(lambda: not gateway.viewers._seats, "no viewer")
+    assert not gateway.typing._ends
+    assert not gateway.sessions._admitted
+    assert conversation not in pod.feed.subscribed

@@ -1,0 +1,208 @@
+"""What the feed loses, the store gives back: in order, without a hole, without a repeat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from cluster.waiting import eventually
+from integration.gateway.pods import Cluster, Pod, user_id
+from pytake.domain.errors import Unavailable
+from pytake.domain.status import MessageStatus
+from pytake.gateway import resync, rooms
+from pytake.gateway.pod import Options
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def pod(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Pod:
+    """A pod that compares heads often, so that tests need not wait for 5 s."""
+    monkeypatch.setattr(rooms, "COMPARE_SECONDS", 0.2)
+    monkeypatch.setattr(rooms, "LOST_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(resync, "SPREAD_SECONDS", 0.2)
+    return await cluster.pod()
+
+
+async def test_a_lost_event_is_read_from_the_store_before_a_later_one_goes_out(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    lost = [(await cluster.store_text(conversation)).events[-1].seq for _ in range(3)]
+    seen = (await cluster.write(conversation)).events[-1].seq
+
+    await ana.until(lambda: seen in ana.seqs(), "the event behind the hole")
+    assert ana.seqs() == [*lost, seen]
+
+
+async def test_a_lost_last_event_is_found_without_traffic(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    lost = (await cluster.store_text(conversation)).events[-1].seq
+
+    await ana.until(lambda: ana.seqs() == [lost], "the lost last event")
+    assert pod.gateway.rooms.heads_healed == 1
+
+
+async def test_messages_flow_through_the_store_while_the_feed_is_deaf(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+    pod.feed.is_deaf = True
+
+    seqs = [(await cluster.write(conversation)).events[-1].seq for _ in range(300)]
+
+    await ana.until(lambda: len(ana.seqs()) == 300, "all messages", 15)
+    assert ana.seqs() == seqs
+
+
+async def test_events_that_come_twice_or_out_of_order_go_out_once_in_order(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    events = [(await cluster.store_text(conversation)).events[-1] for _ in range(10)]
+    await cluster.broker.publish([*reversed(events), *events])
+
+    await ana.until(lambda: len(ana.seqs()) == 10, "all events")
+    assert ana.seqs() == [event.seq for event in events]
+
+
+async def test_an_interrupted_feed_is_followed_by_a_comparison_and_a_resync(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+    lost = (await cluster.store_text(conversation)).events[-1].seq
+
+    await pod.feed.interrupt()
+
+    assert await ana.next("resync") == {"scope": "inbox"}
+    await ana.until(lambda: ana.seqs() == [lost], "the lost event")
+
+
+class StoreOnAndOff:
+    """The event log of a store that can be away."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.is_away = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            raise Unavailable(detail="switched off")
+        return getattr(self._log, name)
+
+    async def access(self, *arguments: Any) -> Any:
+        return await self.__getattr__("access")(*arguments)
+
+    async def heads(self, *arguments: Any) -> Any:
+        return await self.__getattr__("heads")(*arguments)
+
+    async def replay(self, *arguments: Any) -> Any:
+        return await self.__getattr__("replay")(*arguments)
+
+    async def oldest_kept(self, *arguments: Any) -> Any:
+        return await self.__getattr__("oldest_kept")(*arguments)
+
+
+async def test_while_the_store_is_away_joins_are_refused_and_live_events_flow(
+    cluster: Cluster, connect: Any
+) -> None:
+    log = StoreOnAndOff(cluster.store.event_log)
+    pod = await cluster.pod(event_log=log)
+    conversation = await cluster.conversation()
+    other = await cluster.conversation("+5511900000002")
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    log.is_away = True
+    answer = await ana.call("join_conversation", {"conversation_id": other})
+    seq = (await cluster.write(conversation)).events[-1].seq
+
+    assert answer["error"]["code"] == "unavailable"
+    assert answer["error"]["retryable"] is True
+    await ana.until(lambda: ana.seqs() == [seq], "the live event")
+    log.is_away = False
+    await ana.join(other)
+
+
+async def test_statuses_come_in_batches_to_who_asked_for_them_and_before_later_messages(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    batching = await connect(pod, "ana", features=("status_batch",))
+    plain = await connect(pod, "bruno")
+    for client in (batching, plain):
+        await client.join(conversation)
+    messages = [(await cluster.write(conversation)).message for _ in range(5)]
+
+    for status in (MessageStatus.SENT, MessageStatus.DELIVERED):
+        for message in messages:
+            assert message is not None
+            await cluster.report(message.id, status)
+    last = (await cluster.write(conversation)).events[-1].seq
+
+    for client in (batching, plain):
+        await client.until(lambda client=client: last in client.seqs(), "the last message")
+    assert batching.seqs() == plain.seqs()
+    assert plain.all("message:status_batch") == []
+    assert len(plain.all("message:status")) == 10
+    batches = batching.all("message:status_batch")
+    assert batches
+    for batch in batches:
+        seqs = [update["seq"] for update in batch["updates"]]
+        assert seqs == list(range(batch["first_seq"], batch["last_seq"] + 1))
+
+
+async def test_a_stalled_reader_is_closed_and_resumes_where_it_was(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(Options(send_buffer_bytes=65_536))
+    conversation = await cluster.conversation()
+    healthy = await connect(pod, "bruno")
+    await healthy.join(conversation)
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=websocket"
+        socket = await session.ws_connect(url, max_msg_size=0)
+        await socket.receive()
+        await socket.send_str('40{"token":"' + cluster.token("ana") + '"}')
+        await socket.send_str('42["join_conversation",{"conversation_id":"' + conversation + '"}]')
+        await eventually(
+            lambda: any(
+                connection.joined for connection in pod.gateway.registry.of_user(user_id("ana"))
+            ),
+            "ana has joined",
+        )
+        socket._reader._protocol.transport.pause_reading()  # type: ignore[union-attr]
+        text = "x" * 4000
+        seqs: list[int] = []
+        for _ in range(40):
+            for _ in range(40):
+                seqs.append((await cluster.write(conversation, text)).events[-1].seq)
+            if not pod.gateway.registry.of_user(user_id("ana")):
+                break
+        await eventually(
+            lambda: not pod.gateway.registry.of_user(user_id("ana")), "the stalled one is closed"
+        )
+
+    assert pod.gateway.registry.closed_by_code["slow_consumer"] == 1
+    await healthy.until(lambda: len(healthy.seqs()) == len(seqs), "the healthy one has all", 20)
+    back = await connect(pod, "ana")
+    await back.join(conversation, last_seq=seqs[0])
+    await back.until(lambda: len(back.seqs()) == len(seqs) - 1, "all that was missed", 20)
+    assert back.seqs() == seqs[1:]
