@@ -24,6 +24,11 @@ class RecordingPeer(Peer):
     def send(self, packet: PreparedPacket, *, ephemeral: bool = False) -> bool:
         return False
 
+    def uncork(self) -> None:
+        cork, self.cork = self.cork or [], None
+        self.write = self.frames.append
+        self.frames.append(b"".join(cork))
+
 
 class World:
     """A room with members, and a fan-out."""
@@ -54,7 +59,7 @@ class World:
 ONE, TWO, THREE = (encode_event("n", number) for number in (1, 2, 3))
 
 
-async def test_a_small_room_is_written_at_once() -> None:
+async def test_a_broadcast_that_fits_into_one_turn_does_not_yield() -> None:
     world = World(10)
 
     sending = world.send(ONE, skip=frozenset({world.peers[3]}))
@@ -62,9 +67,24 @@ async def test_a_small_room_is_written_at_once() -> None:
         sending.send(None)
 
     assert result.value.value == 9
+    await asyncio.sleep(0)
     assert [len(peer.frames) for peer in world.peers] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
     assert world.stats.frames_out == 9
     assert world.stats.broadcasts == 1
+
+
+async def test_what_goes_to_one_client_in_one_turn_leaves_in_one_write() -> None:
+    world = World(3)
+
+    for packet in (ONE, TWO):
+        await world.send(packet)
+    write = world.peers[0].write
+    assert write is not None
+    write(b"an answer")
+    await asyncio.sleep(0)
+
+    assert world.peers[0].frames == [ONE.frame + TWO.frame + b"an answer"]
+    assert world.peers[1].frames == [ONE.frame + TWO.frame]
 
 
 async def test_who_leaves_between_chunks_is_left_out_and_who_joins_waits_for_the_next() -> None:

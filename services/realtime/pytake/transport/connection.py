@@ -137,6 +137,11 @@ class Connection(asyncio.Protocol):
             else:
                 self._handshake(data)
             return
+        text = reader.feed_text(data)
+        if text is not None and not self.closing and not self.probing:
+            if self.session is not None:
+                self.session.receive(text)
+            return
         for message in reader.feed(data):
             if message.opcode == TEXT and not self.closing and not self.probing:
                 session = self.session

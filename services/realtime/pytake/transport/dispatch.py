@@ -230,6 +230,11 @@ class Dispatcher:
         try:
             while (batch := peer.inbox) is not None:
                 peer.inbox = None
+                if len(batch) > 1 and peer.cork is None and peer.write is not None:
+                    # Their answers leave together.
+                    cork: list[bytes] = []
+                    peer.cork, peer.write = cork, cork.append
+                    asyncio.get_running_loop().call_soon(peer.uncork)
                 for item in batch:
                     try:
                         if item.__class__ is tuple:

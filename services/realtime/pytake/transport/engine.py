@@ -92,6 +92,9 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         admission: Admission | None,
         **options: Any,
     ) -> None:
+        self._server: AsyncServer | None = None
+        self._messages_are_ours = False
+        self.receive_text: Callable[[Session, bytes], None] = lambda session, packet: None
         super().__init__(monitor_clients=False, **options)
         self.pod_id = pod_id
         self.stats = stats
@@ -107,13 +110,14 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         shortest = min(self.ping_interval, self.ping_timeout)
         self.wheel = PingWheel(min(0.25, max(0.01, shortest / 20)))
         self.last_words: Callable[[Session], PreparedPacket | None] | None = None
-        self._server: AsyncServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve_for(self, server: "AsyncServer") -> None:
         """Pass messages straight to this Socket.IO server, unless the application put
         handlers of its own in their place (`sio.eio.on`)."""
         self._server = server
+        self.receive_text = server.receive_text
+        self._look_whose_messages()
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -292,6 +296,23 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
 
     # --- Messages ------------------------------------------------------------------------
 
+    def on(self, event: str, handler: Callable[..., Any] | None = None) -> Any:
+        """Register a handler of the application at the level of Engine.IO."""
+        register = super().on(event, handler)
+        if handler is None:
+
+            def register_and_look(handler: Callable[..., Any]) -> Callable[..., Any]:
+                register(handler)
+                self._look_whose_messages()
+                return handler
+
+            return register_and_look
+        self._look_whose_messages()
+        return None
+
+    def _look_whose_messages(self) -> None:
+        self._messages_are_ours = self._is_ours("message")
+
     def _is_ours(self, event: str) -> bool:
         handler = self.handlers.get(event)
         server = self._server
@@ -300,11 +321,11 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
     def on_message(self, session: Session, packet: bytes) -> None:
         """Take a text message; its leading 4 is still there."""
         stats = self.stats
-        transport = session.transport_name
+        transport = "polling" if session.websocket is None else "websocket"
         stats.frames_in[transport] += 1
         stats.bytes_in[transport] += len(packet)
-        if self._server is not None and self._is_ours("message"):
-            self._server.receive_text(session, packet)
+        if self._messages_are_ours:
+            self.receive_text(session, packet)
             return
         try:
             data = engineio.packet.Packet(encoded_packet=packet.decode()).data
@@ -318,7 +339,7 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         transport = session.transport_name
         stats.frames_in[transport] += 1
         stats.bytes_in[transport] += len(data)
-        if self._server is not None and self._is_ours("message"):
+        if self._messages_are_ours and self._server is not None:
             self._server.receive_binary(session, data)
         else:
             self._tell_application(session, data)

@@ -75,6 +75,18 @@ class FrameReader:
         self._compressed = False
         self._size = 0
 
+    def feed_text(self, data: bytes) -> bytes | None:
+        """Return the payload if these bytes are just one small, whole text message, as
+        they are nearly always; None if they must go to `feed`."""
+        if self._buffer is None and self._fragments is None and data[0] == 0x81:
+            size = len(data)
+            second = data[1] if size > 1 else 0
+            # Masked, and its length in the first seven bits.
+            fits = 0x80 <= second < 0xFE and size == second - 0x80 + 6 <= self.max_bytes + 6
+            if fits and self.failure is None:
+                return apply_mask(data[6:], data[2:6])
+        return None
+
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that are complete with these bytes.
 

@@ -20,6 +20,7 @@ class Peer:
 
     __slots__ = (
         "closed",
+        "cork",
         "deflates",
         "inbox",
         "main",
@@ -35,6 +36,8 @@ class Peer:
         self.closed = False
         self.write: Callable[[bytes], Any] | None = None
         self.deflates = False
+        # Frames that leave together at the end of this turn of the loop.
+        self.cork: list[bytes] | None = None
         # Membership of the default namespace, and of the others where there are any.
         self.main: Member | None = None
         self.others: dict[str, Member] | None = None
@@ -60,6 +63,9 @@ class Peer:
     def send(self, packet: "PreparedPacket", *, ephemeral: bool = False) -> bool:
         """Write or buffer a packet; False if the client is gone or the packet was shed."""
         raise NotImplementedError
+
+    def uncork(self) -> None:
+        """Write what was kept back for the end of the turn."""
 
     def pause_reading(self) -> None:
         """Stop taking events from the client until `resume_reading`."""

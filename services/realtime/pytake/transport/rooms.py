@@ -7,7 +7,7 @@ A client's own sid is a room to python-socketio; here it is looked up, not store
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from pytake.transport.frames import PreparedPacket
@@ -16,6 +16,10 @@ from pytake.transport.stats import TransportStats
 
 # Recipients written to between two yields to the loop: about 4 ms.
 CHUNK = 1000
+
+# Up to this size, frames wait for the end of the turn: in a room of a conversation the
+# system calls cost more than all else, and several events often come in one turn.
+SMALL_ROOM = 64
 
 CONNECTING, CONNECTED, LEAVING = range(3)
 
@@ -147,6 +151,7 @@ class FanOut:
 
     def __init__(self, stats: TransportStats, compression_threshold: int) -> None:
         self._stats = stats
+        self._corked: list[Peer] = []
         self._threshold = compression_threshold
 
     async def to_room(
@@ -203,7 +208,9 @@ class FanOut:
         compressed_count = 0
         others: list[Peer] = []
         frame = packet.frame
-        if size < self._threshold:
+        if size < self._threshold and isinstance(peers, Sized) and len(peers) <= SMALL_ROOM:
+            written = self._write_corked(peers, frame, others)
+        elif size < self._threshold:
             for peer in peers:
                 write = peer.write
                 if write is None:
@@ -232,6 +239,33 @@ class FanOut:
             stats.compressed_bytes_saved += compressed_count * (size - len(packet.compressed))
         held = sum(peer.send(packet, ephemeral=ephemeral) for peer in others) if others else 0
         return written + compressed_count + held
+
+    def _write_corked(self, peers: Iterable[Peer], frame: bytes, others: list[Peer]) -> int:
+        """Keep the frame until the end of this turn of the loop: what else goes to the
+        same client in this turn leaves in the same system call."""
+        corked = self._corked
+        if not corked:
+            asyncio.get_running_loop().call_soon(self._uncork)
+        written = 0
+        for peer in peers:
+            write = peer.write
+            if write is None:
+                others.append(peer)
+                continue
+            written += 1
+            if peer.cork is None:
+                cork = peer.cork = [frame]
+                # All that is written directly now lands behind it.
+                peer.write = cork.append
+                corked.append(peer)
+            else:
+                write(frame)
+        return written
+
+    def _uncork(self) -> None:
+        corked, self._corked = self._corked, []
+        for peer in corked:
+            peer.uncork()
 
 
 def _finish_after(turn: "asyncio.Future[None]", before: "asyncio.Future[None] | None") -> None:

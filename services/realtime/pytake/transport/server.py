@@ -8,6 +8,7 @@ malformed is disconnected, and nothing waits without a bound.
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from types import CoroutineType
 from typing import Any, TypeVar, overload
 
 import socketio
@@ -21,6 +22,7 @@ from pytake.transport.frames import (
     encode_ack,
     encode_control,
     encode_event,
+    frame,
     from_encoded,
     from_engineio,
 )
@@ -148,7 +150,21 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
 
     def answer(self, member: Member, ack_id: int, answer: Any) -> None:
         """Send the acknowledgement of an event."""
-        member.peer.send(encode_ack(ack_id, answer, member.namespace, self.codec))
+        peer = member.peer
+        write = peer.write
+        if write is not None and member.namespace == "/" and answer.__class__ is dict:
+            # The usual case, without the object that other transports would need.
+            try:
+                data = frame(b"43%d[%b]" % (ack_id, self.codec.encode(answer)))
+            except TypeError:
+                pass  # binary
+            else:
+                if len(data) < self.websocket_threshold:
+                    write(data)
+                    self.stats.frames_out += 1
+                    self.stats.bytes_out += len(data)
+                    return
+        peer.send(encode_ack(ack_id, answer, member.namespace, self.codec))
 
     async def close_transport(self, sid: str, reason: str, namespace: str = "/") -> bool:
         """Close the Engine.IO connection of a local client, so that it comes back.
@@ -207,8 +223,10 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         if peer.main is not None or peer.others or peer.worker is not None:
             self.in_order(peer, lambda: self._leave_all(peer, reason))
 
-    def receive_text(self, peer: Peer, packet: bytes) -> None:
-        self._dispatcher.receive_text(peer, packet)
+    @property
+    def receive_text(self) -> Callable[[Peer, bytes], None]:
+        """Takes a text message of a peer (with its leading 4)."""
+        return self._dispatcher.receive_text
 
     def receive_binary(self, peer: Peer, data: bytes) -> None:
         self._dispatcher.receive_binary(peer, data)
@@ -282,7 +300,9 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         handler, arguments = self._get_event_handler(event, namespace, args)
         if handler is not None:
             answer = handler(*arguments)
-            return await answer if inspect.isawaitable(answer) else answer
+            if answer.__class__ is CoroutineType or inspect.isawaitable(answer):
+                answer = await answer
+            return answer
         handler, arguments = self._get_namespace_handler(namespace, args)
         if handler is not None:
             return await handler.trigger_event(event, *arguments)

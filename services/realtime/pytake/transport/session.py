@@ -9,6 +9,7 @@ own.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pytake.transport.frames import PreparedPacket
@@ -114,7 +115,7 @@ class Session(Peer):
     def send(self, packet: PreparedPacket, *, ephemeral: bool = False) -> bool:
         write = self.write
         if write is not None:
-            self._write(packet)
+            self._write(packet, write)
             return True
         if self.closed or self._farewell is not None:
             return False
@@ -123,15 +124,14 @@ class Session(Peer):
             self.poll.set_result(None)
         return held
 
-    def _write(self, packet: PreparedPacket) -> None:
-        engine, websocket = self.engine, self.websocket
-        assert websocket is not None  # noqa: S101  # callers checked
+    def _write(self, packet: PreparedPacket, write: Callable[[bytes], Any]) -> None:
+        engine = self.engine
         if self.deflates and packet.size >= engine.compression_threshold:
             data = packet.compressed
             engine.stats.compressed_frames += 1
         else:
             data = packet.frame
-        websocket.transport.write(data)
+        write(data)
         engine.stats.frames_out += 1
         engine.stats.bytes_out += len(data)
 
@@ -140,13 +140,26 @@ class Session(Peer):
         websocket = self.websocket
         if websocket is None or self.closed:
             return
+        if self.cork is not None:
+            self.uncork()
         while not websocket.paused:
             packet = self.engine.budget.take(self)
             if packet is None:
                 self.write = websocket.transport.write
                 self._wake_drained()
                 return
-            self._write(packet)
+            self._write(packet, websocket.transport.write)
+
+    def uncork(self) -> None:
+        cork, self.cork = self.cork, None
+        websocket = self.websocket
+        if cork is None or websocket is None or self.closed:
+            return
+        write = websocket.transport.write
+        if not websocket.paused and self.pending is None:
+            self.write = write
+        if cork:
+            write(cork[0] if len(cork) == 1 else b"".join(cork))
 
     def take_poll(self) -> list[str]:
         """Return what one poll may carry away."""
@@ -186,10 +199,11 @@ class Session(Peer):
 
     def receive(self, packet: bytes) -> None:
         """Take one Engine.IO text packet; a bad one closes the session."""
-        kind = packet[:1]
-        if kind == b"4":
+        if packet and packet[0] == 0x34:
             self.engine.on_message(self, packet)
-        elif kind == b"3":
+            return
+        kind = packet[:1]
+        if kind == b"3":
             self._on_pong()
         elif kind == b"1":
             self.shut(self.engine.reason.CLIENT_DISCONNECT, final=NOOP_TEXT)
@@ -316,7 +330,8 @@ class Session(Peer):
                 return
             self.end(reason, final)
             return
-        frames = []
+        frames = self.cork or []
+        self.cork = None
         while (packet := self.engine.budget.take(self)) is not None:
             frames.append(packet.frame)
         self.end(reason, final)
