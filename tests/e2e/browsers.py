@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,7 @@ class Person:
         self.account = account
         self.console: list[str] = []
         self.errors: list[str] = []
+        self.rows: list[dict[str, Any]] = []
         self.page = self.new_tab()
 
     def new_tab(self) -> Page:
@@ -110,6 +112,13 @@ class Person:
 
     def logged(self, beginning: str) -> list[str]:
         return [line for line in self.console if line.startswith(beginning)]
+
+    def wait_until_logged(self, beginning: str, times: int, page: Page) -> None:
+        """Wait for lines of the console; a page that is open keeps its events coming."""
+        deadline = time.monotonic() + scaled(_PATIENCE_MS / 1_000)
+        while len(self.logged(beginning)) < times:
+            assert time.monotonic() < deadline, f"not {times} times: {beginning}"
+            page.wait_for_timeout(50)
 
     def close(self) -> None:
         self.context.close()

@@ -3,14 +3,19 @@ import { useConversation } from "@pytake/realtime/react";
 import { X } from "lucide-react";
 import { Avatar } from "../frame/Avatar";
 import { usePeople } from "../people";
-import { prefer } from "../preferences";
 import { useSpeech } from "../words";
 import { fullTime } from "../words/times";
 import { OtherConversations } from "./OtherConversations";
 import { WindowLeft } from "./WindowLeft";
 import "./details.css";
 
-export function Details({ id, onOpen }: { id: string; onOpen: (id: string) => void }) {
+interface Props {
+  id: string;
+  onOpen: (id: string) => void;
+  onClose: () => void;
+}
+
+export function Details({ id, onOpen, onClose }: Props) {
   const { words } = useSpeech();
   const { conversation } = useConversation(id);
   return (
@@ -21,7 +26,7 @@ export function Details({ id, onOpen }: { id: string; onOpen: (id: string) => vo
           type="button"
           className="icon-button"
           aria-label={words.hideDetails}
-          onClick={() => prefer({ showDetails: false })}
+          onClick={onClose}
         >
           <X size={16} aria-hidden />
         </button>

@@ -18,17 +18,16 @@ export function initialsOf(name: string): string {
 
 export function Avatar(props: { name: string; size?: "small" | "large"; title?: string }) {
   const className = `avatar hue-${hueOf(props.name)} ${props.size ?? ""}`;
+  // Initials are a picture, not a text: they come from the style sheet.
   const initials = initialsOf(props.name);
-  if (!props.title) {
-    return (
-      <span className={className} aria-hidden>
-        {initials}
-      </span>
-    );
-  }
+  if (!props.title) return <span className={className} data-initials={initials} aria-hidden />;
   return (
-    <span className={className} role="img" aria-label={props.title} title={props.title}>
-      {initials}
-    </span>
+    <span
+      className={className}
+      data-initials={initials}
+      role="img"
+      aria-label={props.title}
+      title={props.title}
+    />
   );
 }

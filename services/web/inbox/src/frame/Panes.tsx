@@ -7,14 +7,17 @@ import { usePreferences } from "../preferences";
 import { useHome, useSession } from "../session/use-session";
 import { NothingOpen } from "../thread/NothingOpen";
 import { Thread } from "../thread/Thread";
-import { ListHandle } from "./ListHandle";
+import { useMedia } from "../use-media";
+import { useDetails } from "./use-details";
 import { useShortcuts } from "./use-shortcuts";
 
 export function Panes({ id, onHelp }: { id: string | undefined; onHelp: () => void }) {
   const home = useHome();
   const { user } = useSession();
   const [, navigate] = useLocation();
-  const { showDetails, listWidth } = usePreferences();
+  const { listWidth } = usePreferences();
+  const details = useDetails();
+  const isNarrow = useMedia("(max-width: 699px)");
   const [search, setSearch] = useState("");
   const [view, setView] = useState<InboxView>(user.role === "admin" ? "all" : "mine");
   const open = useCallback(
@@ -41,7 +44,7 @@ export function Panes({ id, onHelp }: { id: string | undefined; onHelp: () => vo
   const width = { "--list-width": `${listWidth}px` } as CSSProperties;
   return (
     <div
-      className={`panes ${id ? "has-thread" : ""} ${id && showDetails ? "has-details" : ""}`}
+      className={`panes ${id ? "has-thread" : ""} ${id && details.isOpen ? "has-details" : ""}`}
       style={width}
     >
       <ConversationList
@@ -51,12 +54,14 @@ export function Panes({ id, onHelp }: { id: string | undefined; onHelp: () => vo
         onSearch={setSearch}
         view={view}
         onView={setView}
+        isMain={isNarrow && !id}
       />
-      <ListHandle />
-      <main className="thread-pane">
-        {id ? <Thread key={id} id={id} searched={search} /> : <NothingOpen />}
-      </main>
-      {id && showDetails && <Details key={id} id={id} onOpen={open} />}
+      {(id || !isNarrow) && (
+        <main className="thread-pane">
+          {id ? <Thread key={id} id={id} searched={search} details={details} /> : <NothingOpen />}
+        </main>
+      )}
+      {id && details.isOpen && <Details key={id} id={id} onOpen={open} onClose={details.toggle} />}
     </div>
   );
 }

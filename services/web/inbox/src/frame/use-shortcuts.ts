@@ -19,11 +19,15 @@ export function useShortcuts(shortcuts: Shortcuts): void {
   useEffect(() => {
     let chord: { key: string; at: number } | undefined;
     const press = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (document.querySelector("[role=dialog]:not([hidden]), [role=menu]:not([hidden])")) return;
+      if (isWriting(event.target)) {
+        if (event.key === "Escape") (event.target as HTMLElement).blur();
+        return;
+      }
       const isChord = chord && Date.now() - chord.at < CHORD_MS;
-      const name = isChord ? `${chord?.key} ${event.key}` : event.key;
-      const run = latest.current[name];
+      const inChord = isChord ? latest.current[`${chord?.key} ${event.key}`] : undefined;
+      const run = inChord ?? latest.current[event.key];
       chord = run ? undefined : { key: event.key, at: Date.now() };
       if (!run) return;
       event.preventDefault();

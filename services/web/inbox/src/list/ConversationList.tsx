@@ -2,6 +2,7 @@ import type { InboxView } from "@pytake/realtime";
 import { useInbox, useInboxSnapshot } from "@pytake/realtime/react";
 import { Search, X } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
+import { ListHandle } from "../frame/ListHandle";
 import { useSession } from "../session/use-session";
 import { useWords } from "../words";
 import { EmptyList, ListFailed, Skeletons } from "./ListStates";
@@ -17,6 +18,8 @@ interface Props {
   onSearch: (text: string) => void;
   view: InboxView;
   onView: (view: InboxView) => void;
+  /** The list alone fills a narrow page. */
+  isMain: boolean;
 }
 
 export function ConversationList(props: Props) {
@@ -28,17 +31,21 @@ export function ConversationList(props: Props) {
       ? ["mine", "unassigned", "all", "closed"]
       : ["mine", "unassigned", "closed"];
   return (
-    <nav className="list-pane" aria-label={words.conversations}>
-      <SearchField value={search} onChange={onSearch} />
-      {search.trim() ? (
-        <SearchResults text={search.trim()} openId={openId} onOpen={onOpen} />
-      ) : (
-        <>
-          <Tabs views={views} view={view} onView={onView} />
-          <Rows view={view} openId={openId} onOpen={onOpen} onView={onView} />
-        </>
-      )}
-    </nav>
+    <div className="list-pane" role={props.isMain ? "main" : undefined}>
+      <nav className="list-body" aria-label={words.conversations}>
+        {!openId && <h1 className="visually-hidden">{words.conversations}</h1>}
+        <SearchField value={search} onChange={onSearch} />
+        {search.trim() ? (
+          <SearchResults text={search.trim()} openId={openId} onOpen={onOpen} />
+        ) : (
+          <>
+            <Tabs views={views} view={view} onView={onView} />
+            <Rows view={view} openId={openId} onOpen={onOpen} onView={onView} />
+          </>
+        )}
+        <ListHandle />
+      </nav>
+    </div>
   );
 }
 

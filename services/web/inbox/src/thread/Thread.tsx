@@ -2,6 +2,7 @@ import { type OpenConversation, useConversation, useTyping } from "@pytake/realt
 import { CircleAlert, UserRoundX } from "lucide-react";
 import { useEffect } from "react";
 import { Composer } from "../composer/Composer";
+import type { DetailsSwitch } from "../frame/use-details";
 import { usePeople } from "../people";
 import { refusalOf, useWords } from "../words";
 import { Announcer } from "./Announcer";
@@ -10,14 +11,20 @@ import { ThreadHead } from "./ThreadHead";
 import { typingText } from "./typing-text";
 import "./thread.css";
 
-export function Thread({ id, searched }: { id: string; searched: string }) {
+interface Props {
+  id: string;
+  searched: string;
+  details: DetailsSwitch;
+}
+
+export function Thread({ id, searched, details }: Props) {
   const open = useConversation(id);
   useReading(open);
   if (open.phase === "gone") return <Gone />;
   if (open.phase === "failed") return <Failed open={open} />;
   return (
     <>
-      <ThreadHead open={open} />
+      <ThreadHead open={open} details={details} />
       <MessageList open={open} searched={searched} />
       <TypingLine id={id} />
       {open.conversation && <Composer open={open} conversation={open.conversation} />}

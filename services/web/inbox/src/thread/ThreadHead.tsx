@@ -2,16 +2,16 @@ import type { OpenConversation } from "@pytake/realtime/react";
 import { ArrowLeft, PanelRightClose, PanelRightOpen } from "lucide-react";
 import { Link } from "wouter";
 import { Avatar } from "../frame/Avatar";
-import { prefer, usePreferences } from "../preferences";
+import type { DetailsSwitch } from "../frame/use-details";
 import { useHome, useSession } from "../session/use-session";
 import { useWords } from "../words";
 import { AssignButton } from "./AssignButton";
 import { CloseButton } from "./CloseButton";
 
-export function ThreadHead({ open }: { open: OpenConversation }) {
+export function ThreadHead(props: { open: OpenConversation; details: DetailsSwitch }) {
   const words = useWords();
   const home = useHome();
-  const { showDetails } = usePreferences();
+  const { open, details } = props;
   const { conversation } = open;
   const name = conversation?.contact.name || conversation?.contact.phone || "";
   return (
@@ -37,11 +37,11 @@ export function ThreadHead({ open }: { open: OpenConversation }) {
       <button
         type="button"
         className="icon-button"
-        aria-label={showDetails ? words.hideDetails : words.showDetails}
-        aria-pressed={showDetails}
-        onClick={() => prefer({ showDetails: !showDetails })}
+        aria-label={details.isOpen ? words.hideDetails : words.showDetails}
+        aria-pressed={details.isOpen}
+        onClick={details.toggle}
       >
-        {showDetails ? (
+        {details.isOpen ? (
           <PanelRightClose size={18} aria-hidden />
         ) : (
           <PanelRightOpen size={18} aria-hidden />

@@ -95,7 +95,7 @@ function DocumentLink({ content }: { content: Record<string, unknown> }) {
   return (
     <>
       {url ? (
-        <a className="content-file" href={url} download={name} aria-label={words.download(name)}>
+        <a className="content-file" href={url} download={name} title={words.download(name)}>
           {body}
         </a>
       ) : (
