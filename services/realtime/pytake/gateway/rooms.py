@@ -9,6 +9,7 @@ all rooms that wait: `_mend` (holes), `_check` (rights), `_compare` (heads).
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -394,17 +395,24 @@ class Rooms:
     async def _compare(self) -> None:
         """Compare heads with the store every 5 s, every second while the broker is away."""
         while True:
-            seconds = COMPARE_SECONDS if self._feed.is_healthy else COMPARE_UNHEALTHY_SECONDS
-            try:
-                async with asyncio.timeout(seconds * random.uniform(0.8, 1.2)):  # noqa: S311
-                    await self._compare_now.wait()
-            except TimeoutError:
-                pass
+            await self._until_comparison()
             self._compare_now.clear()
             try:
                 await self.compare_heads()
             except (Unavailable, TimeoutError):
                 log.info("heads were not compared: the store is away")
+
+    async def _until_comparison(self) -> None:
+        """Wait in steps of a second: a broker that is lost meanwhile must not be waited for."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + COMPARE_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+        while loop.time() < end:
+            step = COMPARE_UNHEALTHY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
+            with suppress(TimeoutError):
+                async with asyncio.timeout(step):
+                    await self._compare_now.wait()
+            if self._compare_now.is_set() or not self._feed.is_healthy:
+                return
 
     async def compare_heads(self) -> None:
         """Find rooms that are behind the store, twice, a second apart; heal those.
