@@ -10,7 +10,7 @@ from cluster.cluster import Cluster
 from cluster.programs import ProgramMissing
 
 ACCOUNTS = {"admin@demo.pytake": "admin", "ana@demo.pytake": "agent", "bruno@demo.pytake": "agent"}
-PASSWORD = "demo"
+PASSWORD = "demonstration"
 
 
 def main() -> int:

@@ -23,7 +23,9 @@ def scaled(seconds: float) -> float:
     return seconds * TIMEOUT_SCALE
 
 
-def wait_until(condition: Callable[[], Value], what: str, within_seconds: float = 10) -> Value:
+def wait_until(
+    condition: Callable[[], Value | None], what: str, within_seconds: float = 10
+) -> Value:
     """Ask again and again until the answer is true, and return that answer.
 
     Raises:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from cluster.__main__ import ACCOUNTS, PASSWORD, create_accounts, describe
 from cluster.cluster import Cluster
 from cluster.js_client import JsClient, JsClients
 from cluster.pods import Pod
@@ -158,3 +159,16 @@ class TestSignals:
             pod.send_signal(signal.SIGTERM)
         for pod in (patient, *own_cluster.apis, *own_cluster.relays):
             assert await asyncio.to_thread(pod.wait, 10) == 0, pod.last_words()
+
+
+async def test_the_accounts_of_make_cluster_sign_in_through_the_proxy(cluster: Cluster) -> None:
+    token = await asyncio.to_thread(create_accounts, cluster)
+
+    with cluster.api() as api:
+        for email, role in ACCOUNTS.items():
+            answer = api.post("/auth/login", json={"email": email, "password": PASSWORD})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["user"]["role"] == role
+    description = describe(cluster, token)
+    assert cluster.url in description
+    assert all(pod.address in description for pod in cluster.pods)
