@@ -137,7 +137,7 @@ class RedisPlaces:
         ages = [part for pair in self._present_ages().items() for part in pair]
         return [
             1,
-            _places_key(user_id),
+            places_key(user_id),
             connection_id,
             self._pod_id,
             self._cap,
@@ -149,7 +149,7 @@ class RedisPlaces:
     async def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
         self._alone.release(user_id, connection_id)
         try:
-            await self._commands.calls([["HDEL", _places_key(user_id), connection_id]])
+            await self._commands.calls([["HDEL", places_key(user_id), connection_id]])
         except Unavailable:
             # A ghost until the pod's next life: it is not asserted any more and expires.
             return
@@ -283,7 +283,8 @@ class _Script:
         return replies
 
 
-def _places_key(user_id: UserId) -> str:
+def places_key(user_id: UserId) -> str:
+    """Where the connections of a user are entered."""
     return f"pytake:places:{{{user_id}}}"
 
 

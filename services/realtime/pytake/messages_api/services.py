@@ -1,6 +1,6 @@
 """Everything that the routes work with, as `processes/` put it together."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request
@@ -25,10 +25,11 @@ from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Role
 from pytake.messages_api.throttle import Throttle
 
-OnlineUsers = Callable[[OrganizationId], Awaitable[frozenset[UserId]]]
+OnlineUsers = Callable[[Sequence[UserId]], Awaitable[frozenset[UserId]]]
+"""Which of the users have a connection anywhere; nobody, where that cannot be known now."""
 
 
-async def nobody_online(_: OrganizationId) -> frozenset[UserId]:
+async def nobody_online(_: Sequence[UserId]) -> frozenset[UserId]:
     """What is known of who is online where no gateway tells."""
     return frozenset()
 

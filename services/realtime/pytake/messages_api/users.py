@@ -32,7 +32,7 @@ def user_body(user: User) -> dict[str, Any]:
 async def users(principal: SignedIn, api: Api) -> Response:
     """All users of the organization, with who is online."""
     found = await api.users.users(principal.organization_id)
-    online = await api.online_users(principal.organization_id)
+    online = await api.online_users([each.id for each in found])
     return page([{**user_body(each), "online": each.id in online} for each in found], None)
 
 

@@ -21,6 +21,7 @@ from pytake.broker.redis import (
     parse_address,
 )
 from pytake.domain.errors import Unavailable
+from pytake.limits.online import RedisOnlineUsers
 from pytake.limits.shared_counts import SharedCounts
 from pytake.observability import logs
 from pytake.observability.loop import watch_garbage_collector, watch_loop
@@ -102,6 +103,7 @@ async def serve_api(
             rights=rights,
             limits=limits,
             clock=utc_now,
+            online_users=RedisOnlineUsers(counts_redis),
             link_key=await store.link_key(),
         )
         webhook = build_webhook(settings, store, clock=utc_now, metrics=metrics)

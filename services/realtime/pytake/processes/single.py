@@ -206,12 +206,9 @@ class _Parts:
             has_docs=True,
         )
 
-    async def _online_users(self, organization_id: OrganizationId) -> frozenset[UserId]:
-        return frozenset(
-            connection.principal.user_id
-            for connection in self.gateway.registry
-            if connection.principal.organization_id == organization_id
-        )
+    async def _online_users(self, wanted: Sequence[UserId]) -> frozenset[UserId]:
+        here = {connection.principal.user_id for connection in self.gateway.registry}
+        return frozenset(here.intersection(wanted))
 
     def relay_work(
         self, graph: GraphClient, organization: OrganizationId | None, timing: Timing | None
