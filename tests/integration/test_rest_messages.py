@@ -180,3 +180,13 @@ async def test_on_a_channel_only_templates_go_out_before_the_customer_has_writte
 
     assert (text.status_code, text.json()["code"]) == (422, "window_closed")
     assert template.status_code == 201
+
+
+async def test_one_subject_may_work_in_several_organizations(rest: RestServer) -> None:
+    """Another provider's user: the same `sub`, with a token for each organization."""
+    for organization_id in (str(uuid4()), str(uuid4())):
+        token = rest.token(sub="auth0|77", organization_id=organization_id)
+        person = Person(rest.client, "auth0|77", organization_id, token)
+        conversation = await person.opens_conversation()
+
+        assert (await person.writes(conversation["id"], "olá")).status_code == 201

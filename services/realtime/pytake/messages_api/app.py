@@ -73,6 +73,8 @@ def build_routes(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # The edge traces and counts; FastAPI's own telemetry would do both once more.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     app.state.api = services
     app.openapi = lambda: docs_page.openapi(app)  # type: ignore[method-assign]

@@ -29,11 +29,13 @@ class SqlUserDirectory:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._known: set[UserId] = set()
+        self._known: set[tuple[OrganizationId, UserId]] = set()
 
     async def ensure_principal(self, principal: Principal) -> None:
         """Create user and organization of a valid token at their first use."""
-        if principal.user_id in self._known:
+        # Another provider's subject may be a member of several organizations.
+        known = (principal.organization_id, principal.user_id)
+        if known in self._known:
             return
         now = self._clock()
         async with self._database.write() as connection:
@@ -65,7 +67,7 @@ class SqlUserDirectory:
             )
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known.add(principal.user_id)
+        self._known.add(known)
 
     async def user(self, organization_id: OrganizationId, user_id: UserId) -> User | None:
         """Return one user of the organization."""
