@@ -17,6 +17,7 @@ from cluster.pgbouncer_server import PgBouncerServer
 from cluster.postgres_server import PostgresServer
 from cluster.waiting import eventually, scaled
 from pytake.domain.errors import Unavailable
+from pytake.domain.principal import Role
 from pytake.store import Store, migrate, open_store
 from store_world import HeldClock, World, make_world
 
@@ -141,6 +142,41 @@ async def test_a_row_that_another_pod_holds_is_unavailable_after_two_seconds(
     await other.close()
 
     assert (await world.write()).conversation.last_seq == 1
+
+
+async def test_a_change_of_rights_waits_for_messages_begun_under_the_old_ones(
+    world: World, own_postgres: PostgresServer, database: str
+) -> None:
+    other = await asyncpg.connect(own_postgres.database_url(database))
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute("SELECT * FROM conversations FOR UPDATE")
+    writing = asyncio.create_task(world.write())
+    await eventually(
+        lambda: other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"),
+        "the writer waits for the row",
+    )
+    changing = asyncio.create_task(
+        world.store.users.change_user(
+            world.organization, world.ana.user_id, name=None, role=Role.ADMIN, is_active=None
+        )
+    )
+    await eventually(
+        lambda: other.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        ),
+        "the change waits for the writer",
+    )
+    assert not changing.done()
+
+    await transaction.rollback()
+    begun_before = await writing
+    await changing
+    begun_after = await world.write()
+    await other.close()
+
+    versions = [c.events[0].organization_acl_version for c in (begun_before, begun_after)]
+    assert versions == [1, 2]
 
 
 async def test_a_writer_that_gives_up_leaves_no_hole(world: World) -> None:
