@@ -101,6 +101,7 @@ async def serve_relay(settings: Settings) -> None:
             metrics=metrics,
             tracing=tracing,
             default_organization=channel.organization_id if channel is not None else None,
+            event_retention_days=settings.event_retention_days,
         )
         background: list[Work] = [
             announcer.run,

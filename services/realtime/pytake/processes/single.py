@@ -224,6 +224,7 @@ class _Parts:
             tracing=self.tracing,
             default_organization=organization,
             timing=timing,
+            event_retention_days=self._settings.event_retention_days,
         )
 
     def works(self) -> list[Work]:

@@ -133,6 +133,7 @@ def build_relay_work(
     default_organization: OrganizationId | None = None,
     timing: Timing | None = None,
     holder: str | None = None,
+    event_retention_days: int = 90,
 ) -> RelayWork:
     """Put the outbox loop, the webhook worker, the senders and the media loop together."""
     timing = timing or Timing()
@@ -189,8 +190,13 @@ def build_relay_work(
             store.leases, "media", holder, media.run, lease_seconds=timing.lease_seconds
         )
 
+    async def drop_what_is_too_old() -> None:
+        await store.orphans.drop_before(clock() - ORPHANS_WAIT)
+        await store.upkeep.drop_expired_tokens()
+        await store.upkeep.prune_events(event_retention_days)
+
     async def upkeep() -> None:
-        await repeat(lambda: store.orphans.drop_before(clock() - ORPHANS_WAIT), UPKEEP_SECONDS)
+        await repeat(drop_what_is_too_old, UPKEEP_SECONDS)
 
     async def depths() -> None:
         await show_depths(
