@@ -132,11 +132,13 @@ def _text(part: str | bytes | int | float) -> str | bytes:
 
 
 async def find_master(address: RedisAddress) -> Node:
-    """Return the server that takes writes at present.
+    """Return the server that takes writes at present; of a cluster any node that answers.
 
     Raises:
         LinkLost: No sentinel knows a master.
     """
+    if address.kind == "cluster":
+        return random.choice(address.nodes)  # noqa: S311
     if address.kind != "sentinel":
         return address.nodes[0]
     bare = RedisAddress("single", address.nodes, tls=address.tls)

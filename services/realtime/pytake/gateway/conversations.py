@@ -128,6 +128,8 @@ class Conversations:
         connection.joined[conversation_id] = joining.membership
         await self._audience.enter(connection, room)
         if not connection.is_open:
+            # It ended while the room was entered: nobody else would end this membership.
+            self.leave(connection, conversation_id)
             raise ConnectionGone
         return joining
 

@@ -81,12 +81,15 @@ class Handlers:
             [self._conversations.join(connection, each) for each in payload.conversations]
         )
         answers: list[dict[str, Any]] = []
+        refusals = [each for each in outcomes if not isinstance(each, Joining)]
+        if refusals:
+            # One event, one refusal: who comes back after a long time has lost many rooms.
+            self._refuse(connection, refusals[0], "join_conversations")
         for asked, outcome in zip(payload.conversations, outcomes, strict=True):
             if isinstance(outcome, Joining):
                 self._tell_joined(connection, outcome)
                 answers.append({"ok": True} | outcome.answer)
             else:
-                self._refuse(connection, outcome, "join_conversations")
                 error = error_object(outcome, event="join_conversations")
                 refused = {"ok": False, "conversation_id": asked.conversation_id}
                 answers.append(refused | {"error": error})

@@ -157,6 +157,7 @@ class Gateway:
         self.deliveries = Deliveries(ports.metrics, ports.tracing, options.path)
         questions = Questions(ports.event_log, self.tasks)
         self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
+        self.rooms.on_new_epoch = self._on_new_epoch
         self.rooms.on_interruption = self._on_interruption
         self.rooms.on_lossy = lambda: ports.renew_feed("events are lost again and again")
         self.typing = TypingNotices(self.cluster_rooms, self.tasks)
@@ -318,6 +319,11 @@ class Gateway:
         """The command link is back: the places may be gone with the broker's memory."""
         self.upkeep.assert_soon()
 
+    def _on_new_epoch(self) -> None:
+        """The database was restored: no cursor means anything; clients come back and reload."""
+        for connection in self.registry:
+            self.registry.end(connection.sid, ErrorCode.UNAVAILABLE)
+
     def _on_interruption(self) -> None:
         self.resync.soon()
         self.upkeep.assert_soon()
@@ -331,8 +337,8 @@ class Gateway:
         self.deliveries.on_receipt(connection, receipt)
 
     async def _enter_rooms(self, sid: str, rooms: list[str]) -> None:
-        for room in rooms:
-            await self.emitter.enter_room(sid, room)
+        # At once: while Redis is away each would wait for its subscription.
+        await asyncio.gather(*(self.emitter.enter_room(sid, room) for room in rooms))
 
     async def _move_rooms(self, sid: str, leave: list[str], enter: list[str]) -> None:
         for room in leave:

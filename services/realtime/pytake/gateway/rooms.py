@@ -147,6 +147,7 @@ class Rooms:
         self._fence_found = asyncio.Event()
         self._compare_now = asyncio.Event()
         self.audience: Audience
+        self.on_new_epoch: Callable[[], None] = lambda: None
         self.on_interruption: Callable[[], None] = lambda: None
         self.on_lossy: Callable[[], None] = lambda: None
         self.epoch = ""
@@ -398,6 +399,7 @@ class Rooms:
             await self._until_comparison()
             self._compare_now.clear()
             try:
+                await self._watch_epoch()
                 await self.compare_heads()
             except (Unavailable, TimeoutError):
                 log.info("heads were not compared: the store is away")
@@ -413,6 +415,21 @@ class Rooms:
                     await self._compare_now.wait()
             if self._compare_now.is_set() or not self._feed.is_healthy:
                 return
+
+    async def _watch_epoch(self) -> None:
+        """Begin anew when the database has begun a new life."""
+        epoch = await self._log.epoch()
+        if epoch == self.epoch:
+            return
+        log.warning("the database has a new epoch")
+        self.epoch = epoch
+        rooms, self._rooms = list(self._rooms.values()), {}
+        for room in rooms:
+            # Whoever still holds one of these lets go of it as it ends.
+            if room.linger is not None:
+                room.linger.cancel()
+            self._tasks.start(self._feed.unsubscribe(room.conversation_id), "unsubscribe")
+        self.on_new_epoch()
 
     async def compare_heads(self) -> None:
         """Find rooms that are behind the store, twice, a second apart; heal those.

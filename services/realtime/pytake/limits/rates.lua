@@ -1,4 +1,4 @@
--- Takes events from the budgets of users: many decisions of one turn of the loop in one call.
+-- Takes events from the budget of a user: all decisions of one turn of the loop at once.
 --
 -- KEYS[i]  a user's budget: the time (µs) at which it would be whole again
 -- ARGV[1]  µs between two events   ARGV[2]  µs of tolerance   ARGV[2 + i]  how many to take

@@ -214,7 +214,7 @@ class RedisEventRates:
         task.add_done_callback(self._asking.discard)
 
     async def _ask(self, waiting: dict[UserId, list[asyncio.Future[float]]]) -> None:
-        """Decide for many users in one script; while Redis is away the pod's word counts."""
+        """Decide for many users in one call; while Redis is away the pod's word counts."""
         try:
             answers = await self._decide(waiting)
             self.is_shared = True
@@ -228,13 +228,16 @@ class RedisEventRates:
                     future.set_result(0.0 if number < granted else max(wait, 0.001))
 
     async def _decide(self, waiting: dict[UserId, list[asyncio.Future[float]]]) -> list[int]:
-        keys = [_rate_key(user_id) for user_id in waiting]
-        wanted = [len(futures) for futures in waiting.values()]
         interval = round(self._local.interval * 1_000_000)
         tolerance = round(self._local.tolerance * 1_000_000)
-        arguments: Arguments = [len(keys), *keys, interval, tolerance, *wanted]
-        replies = await self._script.calls([arguments])
-        return [int(part) for part in _good(replies[0])]
+        # One pipeline, a script a user: in a cluster their budgets are on several nodes.
+        replies = await self._script.calls(
+            [
+                [1, _rate_key(user_id), interval, tolerance, len(futures)]
+                for user_id, futures in waiting.items()
+            ]
+        )
+        return [int(part) for reply in replies for part in _good(reply)]
 
     def shared_with(self, user_id: UserId, pods: frozenset[PodId]) -> None:
         """From a second pod on, the user's budget is in Redis; what was used here is told."""

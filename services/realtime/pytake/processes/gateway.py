@@ -33,6 +33,7 @@ from pytake.observability.tracing import Tracing
 from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
 from pytake.processes.figures import count_log_lines, show_feed, watch_store
+from pytake.processes.redis_client import ClusterCommands, connect_redis
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.processes.tokens import build_tokens
@@ -45,6 +46,7 @@ log = structlog.get_logger()
 
 COMPONENT: Final = "gateway"
 DRAIN_SECONDS = 25.0
+CLUSTER_SECONDS = 0.25
 
 
 def run_gateway() -> NoReturn:
@@ -122,7 +124,12 @@ class RedisPod:
         rate = settings.event_rate_limit
         self.commands = RedisCommands(address)
         self.feed = RedisEventFeed(address, self.commands, pod_id)
-        self.places = RedisPlaces(self.commands, pod_id, settings.max_connections_per_user)
+        limits: Any = self.commands
+        self._cluster: Any = None
+        if address.kind == "cluster":
+            self._cluster = connect_redis(settings.redis_url, timeout=CLUSTER_SECONDS)
+            limits = ClusterCommands(self._cluster)
+        self.places = RedisPlaces(limits, pod_id, settings.max_connections_per_user)
         make_manager: Any = AsyncRedisManager
         self.manager = make_manager(settings.redis_url, settings.redis_channel)
         notifier = _Notifier()
@@ -135,7 +142,7 @@ class RedisPod:
             mark_read=MarkRead(store.conversations, store.conversations, notifier),
             feed=self.feed,
             places=self.places,
-            rates=RedisEventRates(self.commands, rate.count, rate.seconds),
+            rates=RedisEventRates(limits, rate.count, rate.seconds),
             signals=RedisPodSignals(self.commands, self.feed, pod_id),
             viewers=RedisViewerBoard(self.commands, self.feed, pod_id),
             manager=self.manager,
@@ -162,6 +169,8 @@ class RedisPod:
         await self.gateway.stop()
         await self.feed.stop()
         await self.commands.stop()
+        if self._cluster is not None:
+            await self._cluster.aclose()
 
     def add_checks(self, probes: Probes) -> None:
         """Say when this pod should get no clients, and when it works less well."""

@@ -3,12 +3,17 @@
 What processes say to each other goes over `broker.redis`, whose one link keeps order.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pytake.broker.redis import parse_address
+from pytake.domain.errors import Unavailable
 
 TIMEOUT_SECONDS = 2.0
 
@@ -33,3 +38,28 @@ def connect_redis(url: str, *, timeout: float = TIMEOUT_SECONDS) -> Any:
     make: Any = Sentinel
     sentinel = make(list(address.nodes), sentinel_kwargs=options)
     return sentinel.master_for(address.service, db=address.database, **login, **options)
+
+
+class ClusterCommands:
+    """Commands with keys for a Redis Cluster: each goes to the node of its key.
+
+    The limits' part of `RedisCommands`, whose one link knows one node only.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def calls(self, commands: Sequence[Sequence[str | bytes | int | float]]) -> list[Any]:
+        """Return the replies; refusals of Redis are exceptions among them.
+
+        Raises:
+            Unavailable: The cluster is away.
+        """
+        replies = await asyncio.gather(
+            *(self._client.execute_command(*command) for command in commands),
+            return_exceptions=True,
+        )
+        for reply in replies:
+            if isinstance(reply, RedisConnectionError | RedisTimeoutError | OSError):
+                raise Unavailable(detail="Redis is away.")
+        return list(replies)

@@ -20,7 +20,8 @@ from pytake.domain.principal import Principal
 
 log = structlog.get_logger()
 
-POLL_EVERY_SECONDS = 1.0
+POLL_EVERY_SECONDS = 0.5
+"""A revocation holds on every pod within a second of its answer."""
 OVERLAP = timedelta(seconds=15)
 """Longer than any transaction of ours may stay open."""
 
