@@ -82,7 +82,8 @@ async def measure(cluster: Cluster, arguments: argparse.Namespace) -> int:
         async def organization() -> Organization:
             name = str(uuid4())
             tokens = [
-                cluster.token(f"bot-{each}", organization=name, role="bot") for each in range(4)
+                cluster.token(f"bot-{each}-{name}", organization=name, role="bot")
+                for each in range(4)
             ]
             made = Organization(tokens)
             body = {"contact": {"name": "Rui", "phone": "+5511987654321"}}

@@ -90,9 +90,9 @@ class AppendQueue:
         try:
             async with self._database.hot() as connection:
                 return await fast_append.append(connection, wanted, self._clock())
-        except asyncpg.UniqueViolationError:
-            # One of them is there already and took the others down with it: each finds
-            # out by itself.
+        except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError):
+            # One of them is there already, or is one that the database does not take, and took
+            # the others down with it: each finds out by itself.
             return [None] * len(together)
 
 
