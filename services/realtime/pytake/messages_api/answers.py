@@ -38,11 +38,11 @@ def uuid_or_refuse(name: str, value: str) -> str:
 _UuidPath = Path(json_schema_extra={"format": "uuid"})
 
 
-def _conversation_id(conversation_id: Annotated[str, _UuidPath]) -> ConversationId:
+async def _conversation_id(conversation_id: Annotated[str, _UuidPath]) -> ConversationId:
     return ConversationId(uuid_or_refuse("conversation_id", conversation_id))
 
 
-def _user_id(user_id: Annotated[str, _UuidPath]) -> UserId:
+async def _user_id(user_id: Annotated[str, _UuidPath]) -> UserId:
     return UserId(uuid_or_refuse("user_id", user_id))
 
 

@@ -60,7 +60,10 @@ class Services:
     known_principals: set[tuple[UserId, OrganizationId, Role, str]] = field(default_factory=set)
 
 
-def services_of(request: Request) -> Services:
-    """Return what `create_app` was given."""
+async def services_of(request: Request) -> Services:
+    """Return what `create_app` was given.
+
+    Asynchronous because FastAPI would run it in a thread else: a millisecond a request.
+    """
     found: Services = request.app.state.api
     return found
