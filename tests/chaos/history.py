@@ -77,6 +77,8 @@ class ReaderHistory:
     """Links that the server left open although their successors had joined."""
     inbox: dict[str, str | None] = field(default_factory=dict)
     """By conversation: the assignee that the reader's list shows at the end."""
+    follows_list: bool = False
+    """Whether it loads its list as a page does, also when told to: only then can it be right."""
     reads_to_the_end: bool = True
     """False for stalled readers, of whom nobody expects that they have seen everything."""
 

@@ -203,6 +203,7 @@ class Reader:
         self._link: Link | None = None
         self.load_list: Callable[[], Awaitable[dict[str, str | None]]] | None = None
         self._list_news: list[tuple[str, dict[str, Any]]] = []
+        self._list_seq: dict[str, int] = {}
         self._loading: asyncio.Task[None] | None = None
         self._links = 0
         self._previous_sid: str | None = None
@@ -373,9 +374,12 @@ class Reader:
         """Keep the list as a page would."""
         self._list_news.append((event, data))
         if event == "inbox:removed":
+            self._list_seq[data["conversation_id"]] = data["seq"]
             self.history.inbox.pop(data["conversation_id"], None)
-        else:
-            conversation = data["conversation"]
+            return
+        conversation = data["conversation"]
+        if conversation["last_seq"] >= self._list_seq.get(conversation["id"], 0):
+            self._list_seq[conversation["id"]] = conversation["last_seq"]
             self.history.inbox[conversation["id"]] = conversation["assigned_to"]
 
     def reload_list(self) -> None:

@@ -184,6 +184,7 @@ class Workload:
             return await self.assignees(reader.token())
 
         reader.load_list = load
+        reader.history.follows_list = True
 
     async def assignees(self, token: str) -> dict[str, str | None]:
         """Return who has which conversation, as the list of this user shows it."""

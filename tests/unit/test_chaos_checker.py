@@ -117,5 +117,6 @@ def test_a_list_that_shows_another_assignee_is_named() -> None:
     history, reader = history_of(new(1), new(2), new(3))
     history.assignees[ROOM] = "rui"
     reader.inbox[ROOM] = "ana"
+    reader.follows_list = True
 
     assert any("it is with rui" in sentence for sentence in check(history).violations)

@@ -5,12 +5,20 @@ outbox, from where a relay publishes it: a stored event is published at least on
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pytake.application.ports import Committed, EventPublisher, Outbox, RoomNotifier
+from pytake.application.ports import (
+    Committed,
+    ConversationReader,
+    EventPublisher,
+    Outbox,
+    RoomNotifier,
+)
 from pytake.contract.present import conversation_body
-from pytake.contract.rooms import list_rooms, unassigned_room, user_room
+from pytake.contract.rooms import list_rooms, organization_room, unassigned_room, user_room
+from pytake.domain.conversation import Conversation
 from pytake.domain.errors import Unavailable
+from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 
 ADVANCE_EVERY_SECONDS = 0.1
@@ -48,12 +56,10 @@ class Announcer:
         In this order: who is in rooms of both kinds ends with the row on the list.
         """
         conversation = committed.conversation
+        removed = {"conversation_id": conversation.id, "seq": conversation.last_seq}
         for room in _rooms_that_lost_it(committed):
-            await self._notifier.emit([room], "inbox:removed", {"conversation_id": conversation.id})
-        rooms = list_rooms(conversation.organization_id, conversation.assigned_to)
-        await self._notifier.emit(
-            rooms, "inbox:updated", {"conversation": conversation_body(conversation)}
-        )
+            await self._notifier.emit([room], "inbox:removed", removed)
+        await _show_on_lists(self._notifier, conversation)
 
     def _remember(self, committed: Committed) -> None:
         last = committed.events[-1]
@@ -82,6 +88,43 @@ class Announcer:
     def _put_back(self, batch: Mapping[ConversationId, int]) -> None:
         for conversation_id, seq in batch.items():
             self._published[conversation_id] = max(seq, self._published.get(conversation_id, 0))
+
+
+class AnnounceLeftBehind:
+    """Tells the inbox lists of events that a relay published for a process that could not.
+
+    Args:
+        reader: Gives the rows as they are now.
+        notifier: Sends changes of the inbox list to rooms.
+    """
+
+    def __init__(self, reader: ConversationReader, notifier: RoomNotifier) -> None:
+        self._reader = reader
+        self._notifier = notifier
+
+    async def __call__(self, events: Sequence[ConversationEvent]) -> None:
+        """Send the present rows; who lost a row, nobody remembers: those load their list anew.
+
+        Raises:
+            Unavailable: The store is away, and nothing was sent.
+        """
+        ids = list(dict.fromkeys(event.conversation_id for event in events))
+        for conversation in await self._reader.shared(ids):
+            await _show_on_lists(self._notifier, conversation)
+        moved = {
+            event.organization_id
+            for event in events
+            if event.name == DurableEvent.CONVERSATION_UPDATED
+        }
+        for organization_id in moved:
+            room = organization_room(organization_id)
+            await self._notifier.emit([room], "resync", {"scope": "inbox"})
+
+
+async def _show_on_lists(notifier: RoomNotifier, conversation: Conversation) -> None:
+    rooms = list_rooms(conversation.organization_id, conversation.assigned_to)
+    data = {"conversation": conversation_body(conversation)}
+    await notifier.emit(rooms, "inbox:updated", data)
 
 
 def _rooms_that_lost_it(committed: Committed) -> list[str]:

@@ -242,6 +242,10 @@ class ConversationReader(Protocol):
         self, organization_id: OrganizationId, message_id: MessageId
     ) -> Message | None: ...
 
+    async def shared(self, conversation_ids: Sequence[ConversationId]) -> Sequence[Conversation]:
+        """Return those that exist as shared rooms see them, in one query."""
+        ...
+
     async def was_sent(
         self, conversation_id: ConversationId, sender_id: str, client_message_id: str
     ) -> bool:

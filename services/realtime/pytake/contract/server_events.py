@@ -75,7 +75,10 @@ class InboxUpdated(Answer):
 
 
 class InboxRemoved(Answer):
+    """The row is gone as of `seq`; an `inbox:updated` that is older comes too late to count."""
+
     conversation_id: Uuid
+    seq: int
 
 
 class ConversationRead(Answer):

@@ -96,6 +96,7 @@ async def serve_relay(settings: Settings) -> None:
             graph=graph,
             files=ObjectStoreMediaFiles(settings.media_url),
             publisher=publisher,
+            notifier=notifier,
             announce=announcer,
             clock=utc_now,
             metrics=metrics,

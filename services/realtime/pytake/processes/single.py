@@ -218,6 +218,7 @@ class _Parts:
             graph=graph,
             files=ObjectStoreMediaFiles(self._settings.media_url),
             publisher=self._publisher,
+            notifier=self,
             announce=self._announcer,
             clock=utc_now,
             metrics=self.metrics,

@@ -11,8 +11,15 @@ import structlog
 from fastapi import APIRouter
 from pydantic import SecretStr
 
+from pytake.application.announce import AnnounceLeftBehind
 from pytake.application.channel_ports import MediaFiles, RawDelivery
-from pytake.application.ports import Channel, Clock, Committed, EventPublisher
+from pytake.application.ports import (
+    Channel,
+    Clock,
+    Committed,
+    EventPublisher,
+    RoomNotifier,
+)
 from pytake.domain.ids import OrganizationId, parse_uuid
 from pytake.observability.instruments import Gauge
 from pytake.observability.metrics import Metrics
@@ -126,6 +133,7 @@ def build_relay_work(
     graph: GraphClient,
     files: MediaFiles,
     publisher: EventPublisher,
+    notifier: RoomNotifier,
     announce: Announce,
     clock: Clock,
     metrics: Metrics,
@@ -178,6 +186,7 @@ def build_relay_work(
         publisher,
         count=lambda events: metrics.outbox_published.inc("ok", amount=events),
         on_failure=lambda: metrics.outbox_published.inc("error"),
+        tell_lists=AnnounceLeftBehind(store.conversations, notifier),
     )
 
     async def work_webhooks() -> None:

@@ -5,10 +5,11 @@ than a second is taken, because until then its writer is about to publish it its
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from pytake.application.ports import EventPublisher, Outbox
 from pytake.domain.errors import Unavailable
+from pytake.domain.events import ConversationEvent
 from pytake.relay.wake import Wake
 
 LEFT_BEHIND_SECONDS = 1.0
@@ -21,6 +22,7 @@ class OutboxLoop:
 
     Args:
         count: Told how many events were published.
+        tell_lists: Shows on the inbox lists what was published here.
         on_failure: Told of each attempt that store or broker did not let through.
     """
 
@@ -31,12 +33,14 @@ class OutboxLoop:
         *,
         count: Callable[[int], None] = lambda events: None,
         on_failure: Callable[[], None] = lambda: None,
+        tell_lists: Callable[[Sequence[ConversationEvent]], Awaitable[None]],
         older_than_seconds: float = LEFT_BEHIND_SECONDS,
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
         self._count = count
         self._on_failure = on_failure
+        self._tell_lists = tell_lists
         self._older_than_seconds = older_than_seconds
         self._wake = Wake()
 
@@ -66,6 +70,7 @@ class OutboxLoop:
             if not events:
                 return False
             await self._publisher.publish(events)
+            await self._tell_lists(events)
             await claimed.published({event.conversation_id: event.seq for event in events})
         self._count(len(events))
         return True

@@ -1,5 +1,6 @@
 """Reading conversations: the list in one query, and the pages of messages."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
@@ -11,6 +12,7 @@ from pytake.domain.message import Message
 from pytake.domain.principal import Principal
 from pytake.store import search_text
 from pytake.store.cursors import cursor_after, is_before, place_of
+from pytake.store.log import inbound_read_by_anybody
 from pytake.store.rows import Row, conversation_of, message_of
 from pytake.store.tables import contacts, conversations, messages, read_positions
 from pytake.store.writing import ConversationWriter
@@ -79,6 +81,14 @@ class ConversationRows(ConversationWriter):
             row = (await connection.execute(statement)).mappings().one_or_none()
         return None if row is None else message_of(row)
 
+    async def shared(self, conversation_ids: Sequence[ConversationId]) -> Sequence[Conversation]:
+        """Return those that exist as shared rooms see them, in one query."""
+        query = _rows(inbound_read_by_anybody()).where(conversations.c.id.in_(conversation_ids))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        epoch = await self._epoch()
+        return [_conversation(row, epoch) for row in rows]
+
     async def was_sent(
         self, conversation_id: ConversationId, sender_id: str, client_message_id: str
     ) -> bool:
@@ -92,24 +102,27 @@ class ConversationRows(ConversationWriter):
             return (await connection.execute(statement)).one_or_none() is not None
 
 
-def _as_read_by(user_id: UserId) -> Select[Any]:
+def _rows(inbound_read: ColumnElement[Any]) -> Select[Any]:
     return (
         select(
             conversations,
             contacts.c.name.label("contact_name"),
             contacts.c.phone.label("contact_phone"),
-            read_positions.c.inbound_read,
+            inbound_read,
             *(_newest.c[column.name].label(f"newest_{column.name}") for column in _MESSAGE_COLUMNS),
         )
         .join(contacts, contacts.c.id == conversations.c.contact_id)
         .outerjoin(_newest, _newest.c.id == conversations.c.last_message_id)
-        .outerjoin(
-            read_positions,
-            and_(
-                read_positions.c.conversation_id == conversations.c.id,
-                read_positions.c.user_id == user_id,
-            ),
-        )
+    )
+
+
+def _as_read_by(user_id: UserId) -> Select[Any]:
+    return _rows(read_positions.c.inbound_read).outerjoin(
+        read_positions,
+        and_(
+            read_positions.c.conversation_id == conversations.c.id,
+            read_positions.c.user_id == user_id,
+        ),
     )
 
 

@@ -107,8 +107,10 @@ export interface HandshakeResume {
   cause?: string | null;
 }
 
+/** The row is gone as of `seq`; an `inbox:updated` that is older comes too late to count. */
 export interface InboxRemoved {
   conversation_id: string;
+  seq: number;
 }
 
 export interface InboxUpdated {

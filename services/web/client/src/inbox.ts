@@ -73,6 +73,8 @@ export interface InboxContext {
 export class Inbox extends Store<InboxSnapshot> {
   private rows = new Map<string, ConversationBody>();
   private readInbound = new Map<string, number>();
+  /** When each row went: news that is older than that comes too late. */
+  private removedAt = new Map<string, number>();
   private loaded: Record<InboxView, Loaded> = {
     mine: { state: "idle", cursor: null },
     unassigned: { state: "idle", cursor: null },
@@ -127,7 +129,7 @@ export class Inbox extends Store<InboxSnapshot> {
 
   receive(name: string, data: unknown): void {
     if (name === "inbox:updated") this.updated((data as InboxUpdated).conversation);
-    else if (name === "inbox:removed") this.removed((data as InboxRemoved).conversation_id);
+    else if (name === "inbox:removed") this.removed(data as InboxRemoved);
     else if (name === "conversation:read") this.wasRead(data as ConversationRead);
     else if (name === "resync") void this.reload();
   }
@@ -135,6 +137,7 @@ export class Inbox extends Store<InboxSnapshot> {
   private updated(news: ConversationBody): void {
     const before = this.rows.get(news.id);
     if (before && before.last_seq > news.last_seq) return;
+    if ((this.removedAt.get(news.id) ?? -1) > news.last_seq) return;
     const read = this.readInbound.get(news.id) ?? news.inbound_count - news.unread_count;
     this.readInbound.set(news.id, read);
     const row = { ...news, unread_count: Math.max(0, news.inbound_count - read) };
@@ -143,8 +146,9 @@ export class Inbox extends Store<InboxSnapshot> {
     this.context.onRow(row, before);
   }
 
-  private removed(conversationId: string): void {
-    if (this.rows.delete(conversationId)) this.changed();
+  private removed({ conversation_id, seq }: InboxRemoved): void {
+    this.removedAt.set(conversation_id, seq);
+    if (this.rows.delete(conversation_id)) this.changed();
   }
 
   private wasRead({ conversation_id, unread_count }: ConversationRead): void {

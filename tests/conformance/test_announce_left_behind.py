@@ -1,0 +1,57 @@
+"""`AnnounceLeftBehind` on each store: what the inbox lists hear of events a relay published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytake.application.announce import AnnounceLeftBehind
+from pytake.application.ports import ConversationChange
+from store_world import World
+
+
+class Heard:
+    """Keeps what would have been sent."""
+
+    def __init__(self) -> None:
+        self.notices: list[tuple[tuple[str, ...], str, Mapping[str, Any]]] = []
+
+    async def emit(self, rooms: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
+        self.notices.append((tuple(rooms), event, data))
+
+
+async def test_a_message_shows_the_present_row_to_who_sees_it(world: World) -> None:
+    heard = Heard()
+    received = await world.receive("oi")
+
+    await AnnounceLeftBehind(world.store.conversations, heard)(received.events)
+
+    [(rooms, name, data)] = heard.notices
+    assert rooms == (
+        f"organization:{world.organization}:admins",
+        f"organization:{world.organization}:unassigned",
+    )
+    assert name == "inbox:updated"
+    assert data["conversation"]["last_message"]["content"] == {"text": "oi"}
+    assert data["conversation"]["unread_count"] == 1
+
+
+async def test_after_a_reassignment_everybody_loads_the_list_anew(world: World) -> None:
+    heard = Heard()
+    changed = await world.store.conversations.change_conversation(
+        world.organization,
+        world.conversation,
+        ConversationChange(reassign=True, assigned_to=world.ana.user_id),
+        expected_assignee=None,
+        now=world.clock(),
+    )
+
+    await AnnounceLeftBehind(world.store.conversations, heard)(changed.events)
+
+    assert [(rooms, name) for rooms, name, _ in heard.notices] == [
+        (
+            (f"organization:{world.organization}:admins", f"user:{world.ana.user_id}"),
+            "inbox:updated",
+        ),
+        ((f"organization:{world.organization}",), "resync"),
+    ]
