@@ -89,7 +89,7 @@ def change_rows(person: Person, change: Callable[[dict[str, Any]], None]) -> Non
     def answer(route: Route) -> None:
         response = route.fetch()
         body = response.json()
-        person.rows = body["items"]
+        person.rows += body["items"]
         for row in body["items"]:
             change(row)
         route.fulfill(response=response, body=json.dumps(body))

@@ -109,7 +109,8 @@ def test_every_state_looks_as_the_brief_says(visitors: list[Person], album: Albu
     expect(admin.connection).to_have_class(re.compile("offline"), timeout=60_000)
     album.keep(admin.page, "offline")
     admin.context.set_offline(False)
-    expect(admin.page.locator("[data-outgoing]")).to_have_count(0, timeout=40_000)
+    # It goes out, or comes back because the customer wrote meanwhile; it waits no longer.
+    expect(admin.page.locator("[data-hop=waiting]")).to_have_count(0, timeout=40_000)
 
 
 def test_window_empty_and_error_states(visitors: list[Person], album: Album) -> None:
@@ -123,7 +124,7 @@ def test_window_empty_and_error_states(visitors: list[Person], album: Album) -> 
     scenes.change_rows(admin, scenes.close_windows)
     scenes.offer_template(admin)
     admin.page.reload()
-    admin.open("Seu Antônio")
+    admin.open("Larissa Monteiro")
     admin.page.locator(".template-choice").first.click()
     album.keep(admin.page, "window-closed")
 

@@ -4,7 +4,14 @@ import { Clock3 } from "lucide-react";
 import { type FormEvent, useCallback, useEffect, useState } from "react";
 import { useWords } from "../words";
 import { useDraft } from "./drafts";
-import { fieldsOf, previewOf, type Template, templateDraft, usable } from "./templates";
+import {
+  fieldsOf,
+  greetingName,
+  previewOf,
+  type Template,
+  templateDraft,
+  usable,
+} from "./templates";
 
 type Loaded = readonly Template[] | "loading" | "failed";
 
@@ -98,7 +105,7 @@ function Fill(props: {
   const fields = fieldsOf(template);
   // The first field of nearly every template is the customer's name.
   const [values, setValues] = useState<Record<string, string>>(() =>
-    fields[0] ? { [fields[0]]: props.name.split(" ")[0] ?? "" } : {},
+    fields[0] ? { [fields[0]]: greetingName(props.name) } : {},
   );
   const isFilled = fields.every((name) => values[name]?.trim());
   const submit = (event: FormEvent) => {
@@ -119,7 +126,7 @@ function Fill(props: {
       ))}
       <p className="template-preview" dir="auto">
         <span className="visually-hidden">{words.templatePreview}: </span>
-        {previewOf(template, values)}
+        {previewOf(template, values, (name) => `[${words.templateField(name)}]`)}
       </p>
       <button type="submit" className="button primary" disabled={!isFilled}>
         {words.sendTemplate}

@@ -20,8 +20,24 @@ export function fieldsOf(template: Template): string[] {
   return [...new Set([...bodyOf(template).matchAll(FIELD)].map((match) => match[1] ?? ""))];
 }
 
-export function previewOf(template: Template, values: Readonly<Record<string, string>>): string {
-  return bodyOf(template).replace(FIELD, (whole, name: string) => values[name]?.trim() || whole);
+/** The text as the customer will read it; what is not filled in yet is named by `blank`. */
+export function previewOf(
+  template: Template,
+  values: Readonly<Record<string, string>>,
+  blank: (name: string) => string = (name) => `{{${name}}}`,
+): string {
+  return bodyOf(template).replace(
+    FIELD,
+    (_whole, name: string) => values[name]?.trim() || blank(name),
+  );
+}
+
+const TITLES = new Set(["dona", "seu", "sr", "sra", "dr", "dra", "mr", "mrs", "ms"]);
+
+/** How a template greets: the first name, or the whole one where it begins with a title. */
+export function greetingName(name: string): string {
+  const first = name.split(" ")[0] ?? "";
+  return TITLES.has(first.toLowerCase().replace(".", "")) ? name : first;
 }
 
 /** Those that may be sent on the channel now. */
