@@ -98,6 +98,10 @@ ifneq ($(CONTRACT_GENERATOR),)
 contract: $(BIN)/.tests ## Write AsyncAPI, JSON Schema, TypeScript types and docs/protocol.md from the models.
 	@$(BIN)/python -m pytake.contract.generate
 
+.PHONY: observe
+observe: $(BIN)/.tests servers ## Watch a running `pytake dev` (or TARGETS="gateway=host:port …") with Prometheus on port 9099.
+	@exec $(BIN)/python -m grafana.observe --targets "$(TARGETS)"
+
 .PHONY: dashboards
 dashboards: $(BIN)/.tests .tools/helm/.installed ## Write dashboards, alert rules, docs/metrics.md, and the chart's and overlays' copies.
 	@$(BIN)/python -m grafana.generate

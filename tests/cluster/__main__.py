@@ -55,6 +55,10 @@ def describe(cluster: Cluster, token: str) -> str:
             for pod in cluster.pods
         ),
         "",
+        '  Watch it:  make observe TARGETS="'
+        + " ".join(f"{pod.kind}={pod.inner_address}" for pod in cluster.pods)
+        + '"',
+        "",
         f"  Sign in at {cluster.url} as {', '.join(ACCOUNTS)}; password: {PASSWORD}",
         "",
         "  Or with a token of the administrator, good for 12 hours:",

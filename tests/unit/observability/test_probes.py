@@ -8,6 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from pytake.observability.metrics import Metrics
 from pytake.observability.probes import Probes
+from pytake.observability.status_page import sparkline
 
 
 @pytest.fixture
@@ -94,3 +95,27 @@ async def test_the_process_adds_handlers_of_its_own(
 async def test_what_is_not_there_and_what_is_not_a_get(inner: httpx.AsyncClient) -> None:
     assert (await inner.get("/etc/passwd")).status_code == 404
     assert (await inner.post("/internal/drain")).status_code == 405
+
+
+async def test_a_page_shows_the_live_figures_without_grafana(
+    probes: Probes, inner: httpx.AsyncClient
+) -> None:
+    probes.status.sample()
+    probes.metrics.websocket_events.inc("ping", amount=7)
+    probes.status.sample()
+
+    text = (await inner.get("/status")).text
+    page = await inner.get("/")
+
+    assert "NOT READY" not in text
+    (line,) = [one for one in text.splitlines() if one.startswith("events from clients")]
+    assert line.split()[4] == "7"
+    assert line.endswith("▁█")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "events from clients" in page.text
+
+
+def test_a_sparkline_is_as_high_as_its_highest_value() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([0, 5, 10]) == "▁▄█"

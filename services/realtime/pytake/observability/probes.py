@@ -5,7 +5,7 @@
     /readyz                 200, or 503 with a reason each
     /metrics                figures, as Prometheus text or OpenMetrics with exemplars
     /internal/…             what the process adds, such as drain and connections
-    /                       a page with the figures of this pod
+    /  /status              a page, or text, with the live figures of this pod
 
 Never reachable from outside: no proxy sends anything here.
 """
@@ -20,6 +20,7 @@ from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_open_metrics
 
 from pytake.observability.metrics import Metrics
+from pytake.observability.status_page import StatusPage
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -50,7 +51,9 @@ class Probes:
             "/livez": self._livez,
             "/startupz": self._startupz,
             "/readyz": self._readyz,
+            "/status": self._status,
         }
+        self.status = StatusPage(metrics, self.reasons)
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -97,6 +100,9 @@ class Probes:
         if scope["path"] == "/metrics":
             await self._send_metrics(scope, send)
             return
+        if scope["path"] == "/":
+            await _answer(send, 200, self.status.page(), content_type="text/html; charset=utf-8")
+            return
         handler = self._handlers.get(scope["path"])
         if handler is None:
             await _answer(send, 404, "not found\n")
@@ -120,6 +126,9 @@ class Probes:
         if notes:
             answer["notes"] = notes
         return (503 if reasons else 200), answer
+
+    async def _status(self, query: Mapping[str, str]) -> tuple[int, Any]:
+        return 200, self.status.text() + "\n"
 
     async def _send_metrics(self, scope: Scope, send: Send) -> None:
         accepted = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")

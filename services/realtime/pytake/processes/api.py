@@ -114,6 +114,7 @@ async def serve_api(
             SharedCounts(limits.counts, counts_redis).run,
             StoreWatch(store, metrics, probes).run,
             lambda: watch_loop(metrics),
+            probes.status.run,
             *tokens.work,
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")

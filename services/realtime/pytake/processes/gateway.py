@@ -93,6 +93,7 @@ async def serve_gateway(
             pod.places.run,
             StoreWatch(store, metrics).run,
             lambda: watch_loop(metrics),
+            probes.status.run,
             *tokens.work,
         ]
         app, options = pod.gateway.asgi(health)

@@ -109,6 +109,7 @@ async def serve_relay(settings: Settings) -> None:
             lambda: beat(to_redis.beat),
             StoreWatch(store, metrics, probes).run,
             lambda: watch_loop(metrics),
+            probes.status.run,
             *relay.works,
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: the outbox fills")

@@ -234,6 +234,7 @@ class _Parts:
             self.rights.run,
             self._webhook.work,
             lambda: watch_loop(self.metrics),
+            self.probes.status.run,
             *self.tokens.work,
             *self.relay.works,
         ]
