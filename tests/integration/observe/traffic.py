@@ -76,6 +76,7 @@ class Traffic:
                 with contextlib.suppress(httpx.TransportError):
                     await api.post(f"/conversations/{conversation}/messages", json=body)
                     await api.get("/conversations")
+                    await api.get(f"/conversations/{uuid4()}")
                 await asyncio.sleep(0.1)
 
     async def _act(self) -> None:
@@ -97,7 +98,11 @@ class Traffic:
         while True:
             with contextlib.suppress(Exception):
                 await reconnect(self.cluster, f"guest-{uuid4().hex[:6]}")
-            await asyncio.sleep(3)
+            # Seldom: a reconnect in ten seconds among so few would be an alert, and rightly.
+            with contextlib.suppress(Exception):
+                async with PythonClient(self.cluster.gateways[0].address, "no.token.at-all"):
+                    pass
+            await asyncio.sleep(12)
 
 
 async def reconnect(cluster: Cluster, user: str) -> None:

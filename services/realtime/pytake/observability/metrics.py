@@ -350,9 +350,7 @@ class Metrics(Registry):
         )
 
     def _declare_sender(self, on: Section) -> None:
-        self.sender_running = on.gauge(
-            "sender_running", "1 while the sender works.", only_when_set=True
-        )
+        self.sender_running = on.gauge("sender_running", "1 while the sender works.")
         self.sender_pending = on.gauge("sender_pending", "Messages that wait to be sent.")
         self.sender_oldest_age_seconds = on.gauge(
             "sender_oldest_age_seconds", "Age of the oldest message that waits to be sent."
