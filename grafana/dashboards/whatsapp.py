@@ -39,7 +39,7 @@ def whatsapp() -> Dashboard:
         graph(
             "What was in them?",
             (
-                rate("pytake_webhook_items_total", by="kind,outcome") + " > 0",
+                rate("pytake_webhook_items_total", by="kind,outcome"),
                 "{{kind}} {{outcome}}",
             ),
             ("sum(rate(pytake_webhook_items_total{scope}[range]))", "all"),
