@@ -16,12 +16,14 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+import uvloop
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from channel.oracle_run import Outcome, Plan, Talk
 from cluster.postgres_server import PostgresServer
 from cluster.programs import temporary_folder
 from pytake.observability import logs
-from whatsapp.oracle_run import Outcome, Plan, Talk
 
 
 def show(outcome: Outcome) -> None:
@@ -68,7 +70,8 @@ def main() -> int:
     print(asdict(plan))
     with tempfile.TemporaryDirectory(prefix="pytake-oracle-") as folder, ExitStack() as stack:
         url = _postgres(stack) if given.postgres else None
-        outcome = asyncio.run(Talk(plan, Path(folder), url).run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            outcome = runner.run(Talk(plan, Path(folder), url).run())
     show(outcome)
     is_clean = outcome.verdict.is_clean and not outcome.accepted_forgeries and not outcome.given_up
     return 0 if is_clean else 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from whatsapp.oracle_run import Outcome, Plan, Talk
+from channel.oracle_run import Outcome, Plan, Talk
 
 pytestmark = pytest.mark.integration
 

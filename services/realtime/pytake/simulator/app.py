@@ -85,11 +85,15 @@ class Simulator:
             read_after=options.read_after,
         )
         self.customers = Customers(self.world, self.course, options.pace or Pace())
-        throughput = Throughput(self.world, per_second=options.per_second)
+        throughput = self._throughput = Throughput(self.world, per_second=options.per_second)
         graph = self._graph = GraphApi(self.world, self.course, throughput, options.public_url)
         control = Control(self.world, self.course, self.postman, self.oracle)
         self.app = Starlette(routes=[*control.routes(), *graph.routes()])
         self._http = http
+
+    def attempts(self, callback_data: str) -> int:
+        """Return how many requests have named a message, whatever became of them."""
+        return self._throughput.attempts_so_far(callback_data)
 
     def found_at(self, public_url: str) -> None:
         """Say where files are downloaded from, once that is known."""

@@ -61,6 +61,10 @@ class Throughput:
         if not _take(self._pairs, pair, now, 1 / self._pair_seconds, self._pair_burst):
             raise GraphRefusal(131056, "Too many messages to this recipient.")
 
+    def attempts_so_far(self, key: str) -> int:
+        """Return how many requests have named this message."""
+        return self._attempts.get(key, 0)
+
     def attempts(self, key: str) -> int:
         """Return how many requests have named this message before, and count this one."""
         seen = self._attempts.get(key, 0)

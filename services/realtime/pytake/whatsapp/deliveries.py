@@ -8,7 +8,7 @@ everything in it may be done again, because all of it is safe to repeat.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
@@ -144,10 +144,13 @@ class DeliveryHandler:
         if channel is None:
             raise NotUnderstood("a number that is not ours")
         message, media = to_inbound(item, channel, work.delivery.received_at)
-        if media is not None:
-            await self._ports.media.add(media, now=work.delivery.received_at)
-            self._on_media()
         committed = await self._ports.conversations.receive_message(message)
+        if media is not None:
+            # Afterwards, since only now the conversation is known; a crash in between is
+            # mended by doing the delivery again.
+            file = replace(media, conversation_id=committed.conversation.id)
+            await self._ports.media.add(file, now=work.delivery.received_at)
+            self._on_media()
         await self._ports.announce(committed)
         return "stored" if committed.is_new else "duplicate"
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+import structlog
+
 from pytake.application.channel_ports import (
     ContactBook,
     OrphanStatuses,
@@ -61,6 +63,8 @@ from pytake.whatsapp.provider_errors import (
     ProviderError,
 )
 
+log = structlog.get_logger()
+
 UNCONFIRMED_WAIT = timedelta(seconds=30)
 MAX_UNCONFIRMED = 2
 GIVE_UP_AFTER = timedelta(hours=24)
@@ -68,9 +72,9 @@ FIRST_BACK_OFF_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 300.0
 MAX_IN_FLIGHT = 48
 POLL_SECONDS = 0.5
+PERSIST_AGAIN_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 """How long requests that are on their way may take when the process ends."""
-STOPPED_RETRY = timedelta(minutes=1)
 
 Announce = Callable[[Committed], Awaitable[None]]
 Observe = Callable[[str, float], None]
@@ -222,17 +226,35 @@ class ChannelSender:
     async def _attempt(self, number: Number, message: QueuedMessage) -> None:
         began = time.monotonic()
         try:
-            result = await self._send(number, message)
+            try:
+                result = await self._send(number, message)
+            except NotSendable as reason:
+                error = _not_sendable(str(reason))
+                await self._persist(lambda: self._fail(message, error))
+                return
             self._ports.observe(type(result).__name__.lower(), time.monotonic() - began)
-            await self._settle(message, result)
-        except NotSendable as reason:
-            await self._fail(message, _not_sendable(str(reason)))
+            await self._persist(lambda: self._settle(message, result))
         except Unavailable:
-            # The row says "begun, not answered", which is true: it is looked at again later.
-            return
+            # Nothing left: the row says "begun, not answered" and is looked at again later.
+            log.warning("send_not_begun", message_id=message.message_id)
+        except Exception:
+            log.exception("send_failed", message_id=message.message_id)
         finally:
             self._requests.pop(message.message_id, None)
             self._answered.set()
+
+    async def _persist(self, store: Callable[[], Awaitable[None]]) -> None:
+        """Store what is known, however long the store is away.
+
+        An answer that is forgotten makes a message unconfirmed, and then it goes out twice.
+        """
+        while True:
+            try:
+                await store()
+            except Unavailable:
+                await asyncio.sleep(PERSIST_AGAIN_SECONDS)
+            else:
+                return
 
     async def _send(self, number: Number, message: QueuedMessage) -> SendResult:
         media_id = None
@@ -317,9 +339,8 @@ class ChannelSender:
     async def _stop(self, message: QueuedMessage, error: ProviderError) -> None:
         shown = error.shown() | {"code": CHANNEL_STOPPED}
         await self._report(message, MessageStatus.PENDING, error=shown)
-        await self._ports.queue.postpone(
-            message.message_id, until=self._ports.clock() + STOPPED_RETRY
-        )
+        # Nobody sends for a stopped number; once it runs again the message is due.
+        await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
         reason = f"{error.code}: {error.details or error.title or error.meaning.title}"
         await self._ports.channels.stop_channel(self._channel.id, reason)
         self._is_stopped = True

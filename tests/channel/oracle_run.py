@@ -278,7 +278,7 @@ class Talk:
 
 
 FAST = Timing(
-    unconfirmed_wait=timedelta(seconds=3),
+    unconfirmed_wait=timedelta(seconds=8),
     pacing=lambda: Pacing(
         number_per_second=10_000,
         number_burst=10_000,
