@@ -81,6 +81,17 @@ format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linte
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+.PHONY: chaos
+chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/chaos knows, and check the histories (half an hour).
+	@$(RUN) PYTHONPATH=tests $(BIN)/python -m chaos.run
+	@echo "==> the checker notices a broken promise"
+	@$(RUN) $(BIN)/pytest -q -m chaos tests/chaos
+
+.PHONY: image-test
+image-test: $(BIN)/.tests ## Build the image on a base of Debian packages, and start it without root on a read-only root.
+	@tests/deploy/build-image
+	@tests/deploy/start-image
+
 .PHONY: terraform-test
 terraform-test: $(BIN)/.tests .tools/helm/.installed ## Check the Terraform modules (needs terraform, which no package registry has).
 	@terraform fmt -check -recursive terraform
