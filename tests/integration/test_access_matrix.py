@@ -116,6 +116,7 @@ async def prey(rest: RestServer) -> Prey:
     ids = {
         "conversation_id": conversation["id"],
         "user_id": ana.user_id,
+        "contact_id": conversation["contact"]["id"],
         "media_id": file["id"],
     }
     return Prey(ana, admin, ids)
@@ -259,7 +260,8 @@ async def test_another_organization_finds_nothing_and_cannot_tell_it_from_what_i
         ]
         has_id = "{" in route.path or route.path == "/api/v1/messages"
         if has_id:
-            allowed = {404} if role == "admin" or "{user_id}" not in route.path else {403}
+            of_admins = "{user_id}" in route.path or "{contact_id}" in route.path
+            allowed = {404} if role == "admin" or not of_admins else {403}
             assert {answer.status_code for answer in answers} == allowed, route
             first, second = ({**answer.json(), "trace_id": ""} for answer in answers)
             assert first == second
@@ -277,7 +279,8 @@ async def test_an_agent_who_is_not_assigned_finds_nothing(rest: RestServer, prey
         answer = await bruno.call(route.method, path, json=route.body(prey.ids))
         if "{conversation_id}" in route.path or route.path == "/api/v1/messages":
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
-        if "{user_id}" in route.path or route.path in admin_only:
+        of_admins = "{user_id}" in route.path or "{contact_id}" in route.path
+        if of_admins or route.path in admin_only:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), route
         assert conversation_id not in answer.text, route
     assert (await bruno.post("/users", BODIES["POST /api/v1/users"])).status_code == 403

@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from channel.bench import PHONE, Bench
+from channel.bench import PHONE, Bench, now
 from cluster.waiting import eventually
+from pytake.application.channel_ports import FileMissing
+from pytake.application.personal_data import PersonalData
 from pytake.domain.message import Message, MessageType
 from pytake.simulator.customers import PIXEL, keep_file
 from pytake.simulator.envelopes import signature
@@ -175,12 +177,13 @@ async def test_an_erased_contact_leaves_tombstones_and_no_file(bench: Bench) -> 
     await eventually(fetched, "the file is here")
     exported = await bench.store.contacts.export(bench.organization, conversation.contact.id)
 
-    keys = await bench.store.contacts.erase(bench.organization, conversation.contact.id)
+    data = PersonalData(bench.store.contacts, bench.files, bench.store.audit, now)
+    await data.erase(bench.principal, conversation.contact.id)
 
     assert exported is not None
     assert "123.456.789-09" in json.dumps(exported, default=str)
-    assert keys is not None
-    assert len(keys) == 1
+    with pytest.raises(FileMissing):
+        await bench.files.get(f"{bench.organization}/{media_id}")
     after = await bench.messages(conversation.id)
     assert [m.seq for m in after] == [1, 2]
     assert not any("123.456" in str(m.content) for m in after)

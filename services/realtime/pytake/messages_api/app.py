@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 import pytake
 from pytake.messages_api import (
     administration,
+    contacts,
     conversations,
     docs_page,
     errors,
@@ -54,7 +55,7 @@ def create_app(
         outer = CORSMiddleware(
             app,
             allow_origins=list(allowed_origins),
-            allow_methods=["GET", "POST", "PATCH"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "traceparent"],
             expose_headers=["Retry-After"],
             max_age=600,
@@ -79,7 +80,7 @@ def build_routes(
     app.state.api = services
     app.openapi = lambda: docs_page.openapi(app)  # type: ignore[method-assign]
     errors.install(app)
-    for module in (conversations, messages, media, sessions, users, administration):
+    for module in (conversations, contacts, messages, media, sessions, users, administration):
         app.include_router(module.router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

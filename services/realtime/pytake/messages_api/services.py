@@ -12,6 +12,7 @@ from pytake.application.files import Files
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
+from pytake.application.personal_data import PersonalData
 from pytake.application.ports import (
     ChannelDirectory,
     ConversationReader,
@@ -52,6 +53,7 @@ class Services:
     change_conversation: ChangeConversation
     mark_read: MarkRead
     manage_users: ManageUsers
+    personal_data: PersonalData
     sign_in: SignIn | None
     files: Files
     link: MediaLinks

@@ -110,6 +110,8 @@ ROUTES = (
     ("POST", "/media"),
     ("GET", "/media/{id}"),
     ("GET", "/templates"),
+    ("GET", "/contacts/{id}/export"),
+    ("DELETE", "/contacts/{id}"),
     ("GET", "/users"),
     ("POST", "/users"),
     ("PATCH", "/users/{id}"),
@@ -127,5 +129,5 @@ ROUTES = (
 )
 """(method, route) below /api/v1, with every path parameter written as `{id}`."""
 
-METHODS = ("GET", "POST", "PATCH", "other")
+METHODS = ("GET", "POST", "PATCH", "DELETE", "other")
 ROUTE_NAMES = tuple(dict.fromkeys(route for _, route in ROUTES))

@@ -12,6 +12,7 @@ from pytake.application.files import Files
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
+from pytake.application.personal_data import PersonalData
 from pytake.application.ports import Clock, RoomNotifier
 from pytake.application.send_message import Announce, SendMessage
 from pytake.application.sign_in import SignIn
@@ -92,8 +93,9 @@ def build_services(
         manage_users=ManageUsers(
             store.users, store.rights, rights, store.refresh_tokens, passwords, audit, clock
         ),
+        personal_data=PersonalData(store.contacts, storage, audit, clock),
         sign_in=sign_in,
-        files=Files(store.media, ObjectStoreMediaFiles(settings.media_url), conversations, clock),
+        files=files,
         link=MediaLinks(link_key, time.time),
         online_users=online_users,
         max_body_bytes=settings.max_event_bytes,
