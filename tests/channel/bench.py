@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -131,6 +131,13 @@ class Bench:
         world.faults = world.faults.changed(faults)
 
 
+class _Silence:
+    """Port `RoomNotifier` where nobody listens to lists."""
+
+    async def emit(self, rooms: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
+        return None
+
+
 FAST = Timing(
     unconfirmed_wait=timedelta(seconds=1.5),
     pacing=lambda: Pacing(number_pause=0.05, pair_pause=0.05),
@@ -191,6 +198,7 @@ async def open_bench(
             graph=graph,
             files=files,
             publisher=MemoryBroker(),
+            notifier=_Silence(),
             announce=announce,
             clock=now,
             metrics=metrics,
