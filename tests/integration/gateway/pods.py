@@ -89,6 +89,7 @@ class Cluster:
     pods: list[Pod] = field(default_factory=list)
     table: MemoryPlaceTable = field(default_factory=MemoryPlaceTable)
     publisher: EventPublisher | None = None
+    publisher_is_up: Callable[[], bool] = lambda: True
     closing: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -166,6 +167,7 @@ class Cluster:
         await feed.start()
         self.closing += [feed.stop, commands.stop]
         self.publisher = RedisEventPublisher(commands)
+        self.publisher_is_up = lambda: commands.is_up
         await eventually(lambda: feed.is_healthy, "the feed is up")
         return pod
 

@@ -110,8 +110,9 @@ class RedisEventFeed:
 
     @property
     def is_healthy(self) -> bool:
-        """Connected, and the canary has come back lately."""
-        return self._link is not None and self.has_heard and self.misses == 0
+        """Connected both ways, and the canary has come back lately."""
+        is_connected = self._link is not None and self._commands.is_up
+        return is_connected and self.has_heard and self.misses == 0
 
     @property
     def is_connected(self) -> bool:

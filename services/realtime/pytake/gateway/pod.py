@@ -316,8 +316,8 @@ class Gateway:
         self.tasks.start(self.lifetime.judge(change.user_id), "judge connections")
 
     def on_broker_up(self) -> None:
-        """The command link is back: the places may be gone with the broker's memory."""
-        self.upkeep.assert_soon()
+        """The command link is back: places may be gone, and list changes were not sent."""
+        self._on_interruption()
 
     def _on_new_epoch(self) -> None:
         """The database was restored: no cursor means anything; clients come back and reload."""
