@@ -32,7 +32,7 @@ def own_redis(server_folder: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def broker(own_redis: RedisServer, monkeypatch: Any) -> AsyncIterator[Broker]:
-    monkeypatch.setattr(redis_feed, "CANARY_SECONDS", 0.1)
+    monkeypatch.setattr(redis_feed, "CANARY_SECONDS", 0.3)
     async with AsyncExitStack() as stack:
         yield await redis_broker(own_redis.url, stack)
 
