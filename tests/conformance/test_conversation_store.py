@@ -14,7 +14,8 @@ from pytake.domain.conversation import ConversationStatus
 from pytake.domain.errors import Conflict, NotFound, StaleView
 from pytake.domain.ids import MessageId, OrganizationId, UserId
 from pytake.domain.message import Direction, SenderType
-from pytake.domain.status import MessageStatus
+from pytake.domain.status import RANK, MessageStatus
+from pytake.store import open_store
 from store_world import World, new_id
 
 
@@ -268,6 +269,41 @@ async def test_a_status_is_found_by_the_providers_id_once_that_is_known(world: W
     assert committed is not None
     assert committed.message is not None
     assert committed.message.status is MessageStatus.SENT
+
+
+async def test_reports_to_two_pods_at_once_end_as_read(world: World, database_url: str) -> None:
+    message = (await world.write()).message
+    assert message is not None
+    statuses = [MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ] * 3
+
+    async with open_store(database_url, clock=world.clock) as other:
+        await asyncio.gather(
+            *(
+                store.conversations.report_status(
+                    StatusReport(world.organization, status, world.clock(), message_id=message.id)
+                )
+                for status in statuses
+                for store in (world.store, other)
+            )
+        )
+
+    stored = await world.store.conversations.message(world.organization, message.id)
+    assert stored is not None
+    assert stored.status is MessageStatus.READ
+    log = await world.store.event_log.replay([ReplayRequest(world.conversation, 0, 100)])
+    told = [json.loads(event.data)["status"] for event in log[world.conversation][1:]]
+    assert told == sorted(set(told), key=lambda status: RANK[MessageStatus(status)])
+    assert await world.store.upkeep.check_integrity() == []
+
+
+async def test_a_providers_id_belongs_to_one_message(world: World) -> None:
+    one, other = (await world.write()).message, (await world.write()).message
+    await _report(world, one, MessageStatus.SENT, whatsapp_message_id="wamid.1")
+
+    with pytest.raises(Conflict):
+        await _report(world, other, MessageStatus.SENT, whatsapp_message_id="wamid.1")
+
+    assert await world.log() == [1, 2, 3]
 
 
 async def test_a_status_of_an_unknown_message_is_none(world: World) -> None:

@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from pytake.application.ports import Clock
-from pytake.domain.ids import ConversationId, OrganizationId
-from pytake.domain.message import NewMessage
+from pytake.domain.ids import ConversationId
 from pytake.store import fast_append
 from pytake.store.engine import Database
-from pytake.store.fast_append import Stored
+from pytake.store.fast_append import Stored, Wanted
 from pytake.store.turns import Turns
 
 MAX_TOGETHER = 16
@@ -25,8 +24,7 @@ MAX_TOGETHER = 16
 
 @dataclass(slots=True)
 class _Waiting:
-    organization_id: OrganizationId
-    message: NewMessage
+    wanted: Wanted
     stored: asyncio.Future[Stored | None] = field(default_factory=asyncio.Future)
 
 
@@ -40,7 +38,7 @@ class AppendQueue:
         self._lines: dict[ConversationId, deque[_Waiting]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def append(self, organization_id: OrganizationId, message: NewMessage) -> Stored | None:
+    async def append(self, wanted: Wanted) -> Stored | None:
         """Store a message.
 
         Returns:
@@ -49,11 +47,12 @@ class AppendQueue:
         Raises:
             Unavailable: The turn did not come in time, or the database is away.
         """
-        me = _Waiting(organization_id, message)
-        line = self._lines.setdefault(message.conversation_id, deque())
+        me = _Waiting(wanted)
+        conversation_id = wanted.message.conversation_id
+        line = self._lines.setdefault(conversation_id, deque())
         line.append(me)
         try:
-            async with self._turns.turn(message.conversation_id):
+            async with self._turns.turn(conversation_id):
                 if not me.stored.done() and me in line:
                     together = [line.popleft() for _ in range(min(MAX_TOGETHER, len(line)))]
                     await self._run(together)
@@ -62,7 +61,7 @@ class AppendQueue:
             if me in line:
                 line.remove(me)
             if not line:
-                self._lines.pop(message.conversation_id, None)
+                self._lines.pop(conversation_id, None)
 
     async def close(self) -> None:
         """Wait for what is being stored."""
@@ -86,7 +85,7 @@ class AppendQueue:
                 _answer(waiting, result)
 
     async def _store_in_one_commit(self, together: list[_Waiting]) -> list[Stored | None]:
-        wanted = [(waiting.organization_id, waiting.message) for waiting in together]
+        wanted = [waiting.wanted for waiting in together]
         try:
             async with self._database.hot() as connection:
                 return await fast_append.append(connection, wanted, self._clock())

@@ -18,11 +18,12 @@ from pytake.store.engine import is_duplicate
 from pytake.store.log import append, update_draft
 from pytake.store.messages import MessageWriter
 from pytake.store.reader import ConversationRows
+from pytake.store.statuses import StatusWriter
 from pytake.store.tables import conversations, messages, read_positions, users
 from pytake.store.writing import MAX_ATTEMPTS, message_by_id
 
 
-class SqlConversations(MessageWriter, ConversationRows):
+class SqlConversations(MessageWriter, StatusWriter, ConversationRows):
     """`ConversationStore` and `ConversationReader` on SQLite and PostgreSQL."""
 
     async def open_conversation(

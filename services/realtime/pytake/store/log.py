@@ -55,6 +55,11 @@ def stored_message(new: NewMessage, seq: int) -> Message:
     )
 
 
+def author_of(message: Message) -> str:
+    """Return who counts as the author for `stale_view`: the user, or else the kind of sender."""
+    return message.sender_id or message.sender_type.value
+
+
 def message_draft(message: Message) -> Draft:
     """Return the `message:new` of a message; the number that the message has is left out."""
     body = message_body(message)

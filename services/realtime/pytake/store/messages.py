@@ -1,4 +1,4 @@
-"""Storing messages and what becomes of them."""
+"""Storing messages."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,37 +6,44 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pytake.application.ports import Committed, InboundMessage, StatusReport
+from pytake.application.ports import Committed, InboundMessage
 from pytake.domain.conversation import ConversationStatus
 from pytake.domain.errors import Conflict, StaleView, Unavailable
 from pytake.domain.events import ConversationEvent
-from pytake.domain.ids import ConversationId, MessageId, OrganizationId
+from pytake.domain.ids import ContactId, ConversationId, MessageId, OrganizationId
 from pytake.domain.message import Direction, Message, NewMessage, SenderType
-from pytake.domain.status import RANK, MessageStatus, advance
+from pytake.domain.status import MessageStatus
 from pytake.domain.window import window_after
+from pytake.store import fast_append
 from pytake.store.contacts import conversation_of_contact, existing_conversation
 from pytake.store.engine import is_duplicate
+from pytake.store.fast_append import Wanted
 from pytake.store.log import (
     Draft,
     append,
     message_draft,
-    status_draft,
     stored_message,
     update_draft,
 )
 from pytake.store.rows import event_of, message_of, to_json
 from pytake.store.signals import SEND_QUEUE
 from pytake.store.tables import events, messages
-from pytake.store.writing import MAX_ATTEMPTS, ConversationWriter, message_by_id, store_message
+from pytake.store.writing import (
+    MAX_ATTEMPTS,
+    ConversationWriter,
+    message_by_id,
+    message_by_whatsapp_id,
+    store_message,
+)
 
 MAX_MISSING_EVENTS = 500
 
 
 class MessageWriter(ConversationWriter):
-    """The part of `ConversationStore` that stores messages and statuses."""
+    """The part of `ConversationStore` that stores messages."""
 
     async def append_message(
         self, organization_id: OrganizationId, message: NewMessage
@@ -65,11 +72,21 @@ class MessageWriter(ConversationWriter):
     ) -> Committed | None:
         """Store it in one statement; None where it refuses and the reason must be found."""
         await self._epoch()
-        stored = await self._appends.append(organization_id, message)
+        return await self._append_wanted(
+            Wanted(
+                organization_id,
+                stored_message(message, seq=0),
+                based_on_seq=message.based_on_seq,
+                traceparent=message.traceparent,
+            )
+        )
+
+    async def _append_wanted(self, wanted: Wanted) -> Committed | None:
+        stored = await self._appends.append(wanted)
         if stored is None:
             return None
         conversation, event = stored
-        kept = stored_message(message, event.seq)
+        kept = replace(wanted.message, seq=event.seq)
         return self._committed(
             conversation,
             kept,
@@ -106,6 +123,10 @@ class MessageWriter(ConversationWriter):
 
     async def receive_message(self, message: InboundMessage) -> Committed:
         """Store a customer's message; makes contact and conversation where needed."""
+        if self._database.is_postgres:
+            fast = await self._receive_fast(message)
+            if fast is not None:
+                return fast
         for _ in range(MAX_ATTEMPTS):
             async with self._database.read() as connection:
                 known = await existing_conversation(
@@ -121,6 +142,25 @@ class MessageWriter(ConversationWriter):
                     raise
         raise Unavailable(detail="The message could not be stored.")
 
+    async def _receive_fast(self, inbound: InboundMessage) -> Committed | None:
+        """Store what a known contact writes in an open conversation; else None."""
+        await self._epoch()
+        async with self._database.hot() as connection:
+            known = await fast_append.find_conversation(connection, inbound)
+        if known is None:
+            return None
+        message = _received(inbound, *known, seq=0, now=self._clock())
+        window = window_after(inbound.sent_at, None) if inbound.opens_window else None
+        return await self._append_wanted(
+            Wanted(
+                inbound.organization_id,
+                message,
+                traceparent=inbound.traceparent,
+                window_expires_at=window,
+                only_if_open=not inbound.is_echo,
+            )
+        )
+
     async def _receive(self, inbound: InboundMessage) -> Committed:
         await self._epoch()
         now = self._clock()
@@ -135,7 +175,7 @@ class MessageWriter(ConversationWriter):
                 wrote_from=None if inbound.is_echo else inbound.identifiers[0],
             )
             assignee = conversation["assigned_to"]
-            found = await _by_whatsapp_id(
+            found = await message_by_whatsapp_id(
                 connection, inbound.organization_id, inbound.whatsapp_message_id
             )
             if found is not None:
@@ -151,7 +191,13 @@ class MessageWriter(ConversationWriter):
             if conversation["status"] == ConversationStatus.CLOSED and not inbound.is_echo:
                 conversation["status"] = ConversationStatus.OPEN.value
                 drafts.append(update_draft(conversation))
-            message = _received(inbound, conversation, len(drafts), now)
+            message = _received(
+                inbound,
+                conversation["id"],
+                conversation["contact_id"],
+                seq=conversation["last_seq"] + len(drafts) + 1,
+                now=now,
+            )
             await store_message(connection, conversation, message, inbound.traceparent)
             drafts.append(message_draft(message))
             stored = await append(
@@ -161,56 +207,23 @@ class MessageWriter(ConversationWriter):
             conversation, message, events=stored, message=message, previous_assignee=assignee
         )
 
-    async def report_status(self, report: StatusReport) -> Committed | None:
-        """Move a message's status up by `domain.status.advance`."""
-        async with self._database.read() as connection:
-            known = await _reported_message(connection, report)
-        if known is None:
-            return None
-        async with self._locked(report.organization_id, known.conversation_id) as (
-            connection,
-            conversation,
-        ):
-            message = await message_by_id(connection, known.id)
-            if message is None:
-                return None
-            after = _after_report(message, report)
-            drafts = []
-            if (after.status, after.error) != (message.status, message.error):
-                drafts.append(status_draft(after, report.reported_at))
-            if after != message:
-                await _store_report(connection, after)
-            stored: tuple[ConversationEvent, ...] = ()
-            if drafts:
-                stored = await append(
-                    connection,
-                    conversation,
-                    drafts,
-                    now=self._clock(),
-                    traceparent=report.traceparent,
-                )
-            last = await message_by_id(connection, conversation["last_message_id"])
-        return self._committed(
-            conversation,
-            last,
-            events=stored,
-            message=after,
-            is_new=bool(stored),
-            previous_assignee=conversation["assigned_to"],
-        )
-
 
 def _received(
-    inbound: InboundMessage, conversation: Mapping[str, Any], drafts_before: int, now: datetime
+    inbound: InboundMessage,
+    conversation_id: ConversationId,
+    contact_id: ContactId,
+    *,
+    seq: int,
+    now: datetime,
 ) -> Message:
     is_echo = inbound.is_echo
     return Message(
         id=MessageId(str(uuid4())),
-        conversation_id=conversation["id"],
-        seq=conversation["last_seq"] + drafts_before + 1,
+        conversation_id=conversation_id,
+        seq=seq,
         direction=Direction.OUTBOUND if is_echo else Direction.INBOUND,
         sender_type=SenderType.AGENT if is_echo else SenderType.CONTACT,
-        sender_id=None if is_echo else conversation["contact_id"],
+        sender_id=None if is_echo else contact_id,
         message_type=inbound.message_type,
         content=dict(inbound.content),
         status=MessageStatus.SENT if is_echo else MessageStatus.DELIVERED,
@@ -234,19 +247,8 @@ async def _same_message(
         if row is not None:
             return message_of(row)
     if new.whatsapp_message_id is not None:
-        return await _by_whatsapp_id(connection, organization_id, new.whatsapp_message_id)
+        return await message_by_whatsapp_id(connection, organization_id, new.whatsapp_message_id)
     return None
-
-
-async def _by_whatsapp_id(
-    connection: AsyncConnection, organization_id: OrganizationId, whatsapp_message_id: str
-) -> Message | None:
-    query = select(messages).where(
-        messages.c.organization_id == organization_id,
-        messages.c.whatsapp_message_id == whatsapp_message_id,
-    )
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return None if row is None else message_of(row)
 
 
 def _check_same_content(found: Message, new: NewMessage) -> None:
@@ -281,45 +283,3 @@ async def _events_after(
         .limit(MAX_MISSING_EVENTS)
     )
     return [event_of(row) for row in (await connection.execute(query)).mappings()]
-
-
-async def _reported_message(connection: AsyncConnection, report: StatusReport) -> Message | None:
-    if report.message_id is not None:
-        query = select(messages).where(
-            messages.c.id == report.message_id,
-            messages.c.organization_id == report.organization_id,
-        )
-        row = (await connection.execute(query)).mappings().one_or_none()
-        if row is not None:
-            return message_of(row)
-    if report.whatsapp_message_id is None:
-        return None
-    return await _by_whatsapp_id(connection, report.organization_id, report.whatsapp_message_id)
-
-
-def _after_report(message: Message, report: StatusReport) -> Message:
-    status = advance(message.status, report.status)
-    error = message.error
-    if status is not message.status or (report.error is not None and report.status is status):
-        error = report.error
-    has_left = RANK[status] >= RANK[MessageStatus.SENT] and status is not MessageStatus.FAILED
-    return replace(
-        message,
-        status=status,
-        error=error,
-        sent_at=message.sent_at or (report.reported_at if has_left else None),
-        whatsapp_message_id=message.whatsapp_message_id or report.whatsapp_message_id,
-    )
-
-
-async def _store_report(connection: AsyncConnection, message: Message) -> None:
-    await connection.execute(
-        update(messages)
-        .where(messages.c.id == message.id)
-        .values(
-            status=message.status.value,
-            error=None if message.error is None else to_json(dict(message.error)),
-            sent_at=message.sent_at,
-            whatsapp_message_id=message.whatsapp_message_id,
-        )
-    )

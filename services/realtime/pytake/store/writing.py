@@ -17,7 +17,7 @@ from pytake.store import search_text
 from pytake.store.append_queue import AppendQueue
 from pytake.store.engine import Database
 from pytake.store.epoch import Epoch
-from pytake.store.log import locked
+from pytake.store.log import author_of, locked
 from pytake.store.rows import conversation_of, message_of, to_json
 from pytake.store.signals import Signals
 from pytake.store.tables import messages, send_queue
@@ -89,9 +89,16 @@ async def message_by_id(connection: AsyncConnection, message_id: str | None) -> 
     return None if row is None else message_of(row)
 
 
-def author_of(message: Message) -> str:
-    """Return who counts as the author for `stale_view`: the user, or else the kind of sender."""
-    return message.sender_id or message.sender_type.value
+async def message_by_whatsapp_id(
+    connection: AsyncConnection, organization_id: OrganizationId, whatsapp_message_id: str
+) -> Message | None:
+    """Return the message that the provider calls by this id, or None."""
+    query = select(messages).where(
+        messages.c.organization_id == organization_id,
+        messages.c.whatsapp_message_id == whatsapp_message_id,
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else message_of(row)
 
 
 async def store_message(
