@@ -181,7 +181,7 @@ export const pt = {
   catchingUp: (n: number) => (n > 0 ? `Atualizando (${n})` : "Atualizando…"),
   offline: "Sem conexão",
   offlineWaiting: (n: number) =>
-    `Sem conexão: ${many(n, "mensagem será enviada", "mensagens serão enviadas")} quando voltar`,
+    `Sem conexão: ${many(n, "mensagem será enviada", "mensagens serão enviadas")}`,
   slowUpdates: "Atualização lenta, a cada 30 s",
   onPolling: "Sua rede bloqueia WebSocket: as atualizações chegam com um pequeno atraso",
   useHere: "Usar aqui",
