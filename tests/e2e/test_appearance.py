@@ -49,6 +49,8 @@ class Album:
             folder = ROOT / self._folder
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{state}-{self.name}.png").write_bytes(picture)
+            if (state, self.name) == ("thread", "light-1440"):
+                (folder / "inbox.png").write_bytes(picture)
 
 
 @pytest.fixture(scope="module")

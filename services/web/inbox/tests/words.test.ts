@@ -1,0 +1,43 @@
+import { RETRYABLE } from "@pytake/realtime";
+import { expect, test } from "vitest";
+import { en } from "../src/words/en";
+import { pt } from "../src/words/pt";
+import { rowTime, timeLeft } from "../src/words/times";
+
+const NOW = new Date(2026, 10, 22, 14, 30).getTime();
+
+test.each([
+  [new Date(2026, 10, 22, 14, 29, 40), "agora"],
+  [new Date(2026, 10, 22, 14, 26), "4 min"],
+  [new Date(2026, 10, 22, 9, 3), "09:03"],
+  [new Date(2026, 10, 17, 9, 3), "ter"],
+  [new Date(2026, 10, 3, 9, 3), "03/11"],
+])("a row of %s says %s", (at, text) => {
+  expect(rowTime(at.toISOString(), NOW, "pt-BR", pt)).toBe(text);
+});
+
+test.each([
+  [83_400_000, "23 h 10 min"],
+  [2_880_000, "48 min"],
+  [125_000, "2 min 05 s"],
+  [-5, "0 min 00 s"],
+])("%d ms are left as %s", (left, text) => {
+  expect(timeLeft(left)).toBe(text);
+});
+
+test.each(Object.keys(RETRYABLE))("%s has a sentence and a next step in both languages", (code) => {
+  for (const words of [pt, en]) {
+    expect(words.codes[code]).toHaveLength(2);
+  }
+});
+
+test("both languages know the same reasons of WhatsApp", () => {
+  expect(Object.keys(en.provider).sort()).toEqual(Object.keys(pt.provider).sort());
+});
+
+test("nobody is shouted at", () => {
+  for (const words of [pt, en]) {
+    const texts = Object.values(words).filter((value) => typeof value === "string");
+    expect(texts.filter((text) => text.includes("!"))).toEqual([]);
+  }
+});
