@@ -202,3 +202,22 @@ async def test_a_delivery_is_answered_before_it_is_worked_and_batched_with_other
     )
 
     assert len(await only_message(bench, 20)) == 20
+
+
+async def test_templates_are_those_of_whatsapp_and_follow_its_news(bench: Bench) -> None:
+    async def states() -> dict[str, str]:
+        found = await bench.store.templates.templates(bench.organization)
+        return {template.name: template.status for template in found}
+
+    await eventually(states, "the list was read")
+    assert set((await states()).values()) == {"APPROVED"}
+
+    transport = httpx.ASGITransport(bench.simulator.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://simulator") as control:
+        change = {"name": "oferta_da_semana", "status": "PAUSED"}
+        (await control.patch("/control/templates", json=change)).raise_for_status()
+
+    async def is_paused() -> bool:
+        return (await states())["oferta_da_semana"] == "PAUSED"
+
+    await eventually(is_paused, "the news arrived")

@@ -39,6 +39,7 @@ from pytake.whatsapp.graph import GraphClient
 from pytake.whatsapp.media import FETCH_WAITS, MediaDownloads, MediaUploads
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.sender import UNCONFIRMED_WAIT, ChannelSender, SenderPorts
+from pytake.whatsapp.template_list import TemplateList
 from pytake.whatsapp.webhook import webhook_router
 
 log = structlog.get_logger()
@@ -204,6 +205,17 @@ def build_relay_work(
         await store.upkeep.drop_expired_tokens()
         await store.upkeep.prune_events(event_retention_days)
 
+    template_list = TemplateList(store.templates, store.channels, graph, handler.accounts)
+
+    async def templates() -> None:
+        await while_leased(
+            store.leases,
+            "templates",
+            holder,
+            lambda: repeat(template_list.refresh, UPKEEP_SECONDS),
+            lease_seconds=timing.lease_seconds,
+        )
+
     async def upkeep() -> None:
         await repeat(drop_what_is_too_old, UPKEEP_SECONDS)
 
@@ -225,7 +237,7 @@ def build_relay_work(
             }
         )
 
-    works = (outbox.run, work_webhooks, senders.run, fetch_media, upkeep, depths)
+    works = (outbox.run, work_webhooks, senders.run, fetch_media, templates, upkeep, depths)
     return RelayWork(works, worker.wake.call, senders.wake, handler)
 
 
@@ -243,6 +255,9 @@ def _senders(
         metrics.sender_requests.inc(_REQUEST_OUTCOMES.get(outcome, "error"))
         metrics.sender_request_duration_seconds.observe(seconds)
 
+    async def inbox_age() -> float:
+        return (await store.webhooks.depth())[1]
+
     ports = SenderPorts(
         queue=store.send_queue,
         conversations=store.conversations,
@@ -253,6 +268,7 @@ def _senders(
         graph=graph,
         announce=announce,
         clock=clock,
+        inbox_age=inbox_age,
         observe=observe,
     )
 

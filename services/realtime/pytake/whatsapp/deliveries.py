@@ -91,6 +91,8 @@ class DeliveryHandler:
         self._default_organization = default_organization
         self._on_media = on_media
         self._channels: dict[str, tuple[float, Channel | None]] = {}
+        self.accounts: dict[str, str] = {}
+        """Which business account our numbers belong to, as deliveries have told."""
 
     async def __call__(self, deliveries: Sequence[RawDelivery]) -> Sequence[int]:
         """Work the deliveries off and return the ids of those that are done."""
@@ -176,6 +178,8 @@ class DeliveryHandler:
         return True
 
     async def _change(self, item: ChangeItem) -> str:
+        if item.account_id and await self._channel(item.phone_number_id) is not None:
+            self.accounts[item.phone_number_id] = item.account_id
         if item.field != "message_template_status_update":
             return "ignored"
         value = item.value

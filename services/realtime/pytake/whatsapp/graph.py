@@ -170,6 +170,17 @@ class GraphClient:
             raise GraphError(None, type(error).__name__) from error
         return data, str(answer.get("mime_type", "application/octet-stream"))
 
+    async def account_id(self, number: Number) -> str | None:
+        """Return the business account of a number, where the number tells it.
+
+        Raises:
+            GraphError: Meta did not answer.
+        """
+        query = {"fields": "whatsapp_business_account"}
+        answer = await self._checked("GET", number, number.phone_number_id, params=query)
+        account = answer.get("whatsapp_business_account")
+        return str(account["id"]) if isinstance(account, dict) and account.get("id") else None
+
     async def templates(self, number: Number, account_id: str) -> list[dict[str, Any]]:
         """Return every template of a business account.
 

@@ -7,7 +7,8 @@ is recorded, so that after a crash an unanswered attempt is known for what it is
                    still `pending`: "sent" comes by webhook)
     rejected       the error table decides: again later, slower, upload again, never, or stop
                    the number
-    no answer      *unconfirmed*: shown to the agent; after 30 s without a status sent once more;
+    no answer      *unconfirmed*: shown to the agent; after 30 s without a status (and none that
+                   waits in our own inbox) sent once more;
                    after another 30 s given up as it is. The provider has no idempotency key
     unreachable    the request never left: again, later and later
 """
@@ -67,6 +68,7 @@ log = structlog.get_logger()
 
 UNCONFIRMED_WAIT = timedelta(seconds=30)
 MAX_UNCONFIRMED = 2
+INBOX_LAG_SECONDS = 1.0
 GIVE_UP_AFTER = timedelta(hours=24)
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_BACK_OFF_SECONDS = 300.0
@@ -106,6 +108,8 @@ class SenderPorts:
     graph: GraphClient
     announce: Announce
     clock: Clock
+    inbox_age: Callable[[], Awaitable[float]]
+    """Seconds that the oldest delivery has waited to be worked off."""
     observe: Observe = lambda outcome, seconds: None
 
 
@@ -211,6 +215,11 @@ class ChannelSender:
             message.status is not MessageStatus.PENDING or message.whatsapp_message_id is not None
         ):
             await self._finish(message)  # a status proved that it went out
+            return False
+        if message.unconfirmed and await self._ports.inbox_age() > INBOX_LAG_SECONDS:
+            # The status that would tell may lie in our own inbox.
+            until = self._ports.clock() + self._unconfirmed_wait / 4
+            await self._ports.queue.postpone(message.message_id, until=until, is_unconfirmed=True)
             return False
         if message.unconfirmed >= MAX_UNCONFIRMED:
             await self._report(message, MessageStatus.PENDING, error=UNCONFIRMED)
