@@ -91,20 +91,32 @@ def hand_over(path: Path, user: str | None) -> None:
 
 
 class _Watchdog:
-    """Kills the programs of this process if this process dies without stopping them."""
+    """Kills the programs of this process if this process dies without stopping them.
+
+    A program is known by its id and its birth: ids are used again, and a program that ended long
+    ago must not cost a stranger its life.
+    """
 
     _SCRIPT = """
-        declare -A pids
-        while read -r sign pid; do
-            if [ "$sign" = + ]; then pids[$pid]=1; else unset "pids[$pid]"; fi
+        born() { # the 22nd field of stat; the second is a name that may hold anything
+            local stat fields
+            stat=$(cat "/proc/$1/stat" 2>/dev/null) || return
+            read -r -a fields <<<"${stat##*) }"
+            echo "${fields[19]}"
+        }
+        declare -A births
+        while read -r pid; do births[$pid]=$(born "$pid"); done
+        for pid in "${!births[@]}"; do
+            if [ -n "${births[$pid]}" ] && [ "$(born "$pid")" = "${births[$pid]}" ]; then
+                kill -KILL "$pid"
+            fi
         done
-        for pid in "${!pids[@]}"; do kill -KILL "$pid"; done
     """
 
     def __init__(self) -> None:
         self._pipe: IO[bytes] | None = None
 
-    def tell(self, sign: str, pid: int) -> None:
+    def watch(self, pid: int) -> None:
         if self._pipe is None:
             watchdog = subprocess.Popen(
                 ["bash", "-c", self._SCRIPT],
@@ -117,7 +129,7 @@ class _Watchdog:
             atexit.register(self._pipe.close)
             # It ends with the pipe, after us: nobody is left to wait for it.
             watchdog.returncode = 0
-        self._pipe.write(f"{sign} {pid}\n".encode())
+        self._pipe.write(f"{pid}\n".encode())
         self._pipe.flush()
 
 
@@ -175,7 +187,7 @@ class Program:
                 cwd=self.folder,
                 start_new_session=True,
             )
-        _watchdog.tell("+", self._process.pid)
+        _watchdog.watch(self._process.pid)
 
     def is_serving(self) -> bool:
         """Whether it answers; each kind of program knows how to ask."""
@@ -223,7 +235,6 @@ class Program:
             status = self._process.wait(scaled(within_seconds))
         except subprocess.TimeoutExpired as late:
             raise TimeoutError(f"{self.name} runs on\n{self.last_words()}") from late
-        _watchdog.tell("-", self._process.pid)
         return status
 
     def stop(self, within_seconds: float = 30) -> int:
