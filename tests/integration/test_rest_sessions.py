@@ -260,6 +260,25 @@ async def test_requests_are_limited_by_user_and_before_that_by_address(tmp_path:
     assert health == [200] * 10
 
 
+async def test_an_organization_over_its_quota_is_refused_and_others_are_not(
+    tmp_path: Path,
+) -> None:
+    async with rest_server(tmp_path, organization_rate_limit=(5, 3600.0)) as rest:
+        ana, bruno = await rest.person(), await rest.person()
+        elsewhere = await rest.person(organization_id="6a1f0a3e-0000-4000-8000-0000000000ff")
+        ours = [
+            (await person.get("/conversations")).status_code
+            for person in (ana, bruno, ana, bruno, ana, bruno, ana)
+        ]
+        refused = await ana.get("/conversations")
+        theirs = (await elsewhere.get("/conversations")).status_code
+
+    assert ours == [200] * 5 + [429] * 2
+    assert theirs == 200
+    assert refused.json()["code"] == "rate_limited"
+    assert int(refused.headers["retry-after"]) >= 1
+
+
 @pytest.mark.parametrize(
     ("proxies", "expected"),
     [(("127.0.0.0/8",), [401, 401, 401, 401]), ((), [401, 401, 429, 429])],

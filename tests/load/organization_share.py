@@ -129,7 +129,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
-    with Cluster(gateways=0, apis=1, relays=0) as cluster:
+    # The quota is twice the share, so that an ordinary peak is let through.
+    quota = {"PYTAKE_ORGANIZATION_RATE_LIMIT": f"{round(arguments.rate * 2)}/1"}
+    with Cluster(gateways=0, apis=1, relays=0, settings=quota) as cluster:
         return asyncio.run(measure(cluster, arguments))
 
 

@@ -132,6 +132,7 @@ async def rest_server(folder: Path, **settings: Any) -> AsyncIterator[RestServer
         "http_rate_limit": (100_000, 60.0),
         "http_rate_limit_bot": (100_000, 60.0),
         "login_rate_limit": (100_000, 60.0),
+        "organization_rate_limit": (100_000, 10.0),
         "media_url": f"file:{folder / 'media'}",
     } | settings
     loaded = load("command", **chosen)

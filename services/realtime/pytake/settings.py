@@ -138,6 +138,8 @@ class Settings(BaseSettings):
     http_rate_limit: RateSetting = Rate((120, 60.0))
     http_rate_limit_bot: RateSetting = Rate((6000, 60.0))
     login_rate_limit: RateSetting = Rate((10, 60.0))
+    # Twice what one bot may do: no organization uses up a cluster by itself.
+    organization_rate_limit: RateSetting = Rate((2000, 10.0))
 
     # Engine.IO's own defaults; proxies must wait for more than both together.
     ping_interval: Annotated[float, Field(gt=0)] = 25

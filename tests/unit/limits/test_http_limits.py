@@ -35,7 +35,9 @@ def request(address: str = "192.0.2.1") -> Request:
 
 def limits() -> HttpLimits:
     # Long windows: the tests never cross into the next one but for a second a day.
-    return HttpLimits(user=(3, 86400.0), bot=(5, 86400.0), login=(2, 86400.0))
+    return HttpLimits(
+        user=(3, 86400.0), bot=(5, 86400.0), login=(2, 86400.0), organization=(20, 86400.0)
+    )
 
 
 async def test_a_user_has_one_budget_whatever_the_address() -> None:
@@ -82,6 +84,18 @@ async def test_logins_are_counted_by_address_and_by_account() -> None:
         await http.admit_login(request("198.51.100.1"), f"{number}@example.test")
     with pytest.raises(TooMuch):
         await http.admit_login(request("198.51.100.1"), "2@example.test")
+
+
+def test_an_organization_has_a_quota_for_all_of_its_users() -> None:
+    http = limits()
+    for _ in range(20):
+        http.admit_organization(ACME)
+
+    with pytest.raises(TooMuch) as caught:
+        http.admit_organization(ACME)
+
+    assert caught.value.code is ErrorCode.RATE_LIMITED
+    http.admit_organization(OTHER)
 
 
 async def test_one_request_may_pass_both_budgets() -> None:

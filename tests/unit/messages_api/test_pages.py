@@ -10,8 +10,14 @@ import pytest
 from pytake.messages_api.app import create_app
 from pytake.messages_api.services import Services
 
-NOBODY = cast("Services", None)
-"""No page asks for a service."""
+
+class NoServices:
+    """No page asks for a service."""
+
+    verify = throttle = None
+
+
+NOBODY = cast("Services", NoServices())
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from pytake.domain.errors import ErrorCode, TooMuch
 from pytake.domain.ids import OrganizationId
 
-RUNNING = 32
-WAITING = 128
+RUNNING = 16
+WAITING = 64
 """Of one organization; more is refused as `overloaded`."""
 
 WAIT_SECONDS = 5.0

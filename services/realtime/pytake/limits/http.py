@@ -1,7 +1,8 @@
 """How often a user may call the REST API: one budget over all routes, by slowapi.
 
 Users and bots have budgets of their own; who has not signed in shares that of the
-address. Logins are counted a second time, by address and by account.
+address. All of an organization together have a quota. Logins are counted a second time, by
+address and by account.
 """
 
 import logging
@@ -31,7 +32,13 @@ class HttpLimits:
     """What the API asks before it works on a request (`messages_api.throttle.Throttle`)."""
 
     def __init__(
-        self, *, user: Rate, bot: Rate, login: Rate, fair_share: FairShare | None = None
+        self,
+        *,
+        user: Rate,
+        bot: Rate,
+        login: Rate,
+        organization: Rate,
+        fair_share: FairShare | None = None,
     ) -> None:
         self._limiter = Limiter(
             key_func=_budget_of, storage_uri="pytake://", strategy="sliding-window-counter"
@@ -39,6 +46,7 @@ class HttpLimits:
         # Each refusal is counted; a line each, with the user's id, would be a flood.
         self._limiter.logger.setLevel(logging.ERROR)
         self._login = _item(login)
+        self._organization = _item(organization)
         self._fair_share = fair_share or FairShare()
         rates = {"user": _text(user), "bot": _text(bot), "address": _text(user)}
 
@@ -78,6 +86,15 @@ class HttpLimits:
         for kind, whose in (("address", _address(request)), ("account", account[:320])):
             if not self._limiter.limiter.hit(self._login, "login", kind, whose):
                 raise self._refusal(self._login, "login", kind, whose)
+
+    def admit_organization(self, organization_id: OrganizationId) -> None:
+        """Take one request from the quota of the organization.
+
+        Raises:
+            TooMuch: With the time after which one more is allowed.
+        """
+        if not self._limiter.limiter.hit(self._organization, "organization", organization_id):
+            raise self._refusal(self._organization, "organization", organization_id)
 
     def share(self, organization_id: OrganizationId) -> AbstractAsyncContextManager[None]:
         """Wait for the organization's turn; see `FairShare.turn`."""

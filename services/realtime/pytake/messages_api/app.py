@@ -20,6 +20,7 @@ from pytake.messages_api import (
     users,
 )
 from pytake.messages_api.answers import PREFIX
+from pytake.messages_api.door import Door
 from pytake.messages_api.edge import Edge
 from pytake.messages_api.pages import pages
 from pytake.messages_api.services import Services
@@ -50,10 +51,10 @@ def create_app(
     """
     app = build_routes(services, has_docs=has_docs, routers=routers)
     app.mount("/", pages(inbox))
-    outer: ASGIApp = app
+    outer: ASGIApp = Door(app, services.verify, services.throttle)
     if allowed_origins:
         outer = CORSMiddleware(
-            app,
+            outer,
             allow_origins=list(allowed_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "traceparent"],

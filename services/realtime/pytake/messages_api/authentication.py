@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from pytake.application.manage_users import require_admin
 from pytake.domain.errors import NotAuthenticated
 from pytake.domain.principal import Principal
+from pytake.messages_api.door import Caller
 from pytake.messages_api.services import Services, services_of
 
 MAX_REMEMBERED = 20_000
@@ -21,8 +22,9 @@ async def signed_in(request: Request, api: Services) -> AsyncIterator[Principal]
     A request without a good token is taken from the budget of its address, one with a
     good token from the budget of its user.
     """
+    caller: Caller = request.state.caller
     try:
-        principal = await api.verify(_bearer_token(request))
+        principal = caller.principal_or_refuse()
     except NotAuthenticated:
         await api.throttle.admit(request, None)
         raise
@@ -41,13 +43,6 @@ async def _ensure_known(api: Services, principal: Principal) -> None:
     if len(api.known_principals) >= MAX_REMEMBERED:
         api.known_principals.clear()
     api.known_principals.add(key)
-
-
-def _bearer_token(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotAuthenticated(detail="Send the access token as `Authorization: Bearer …`.")
-    return token.strip()
 
 
 async def _principal(

@@ -20,6 +20,10 @@ class Throttle(Protocol):
         """Take one attempt from the budgets of the address and of the account."""
         ...
 
+    def admit_organization(self, organization_id: OrganizationId) -> None:
+        """Take one request from the quota of the organization."""
+        ...
+
     def share(self, organization_id: OrganizationId) -> AbstractAsyncContextManager[None]:
         """Wait for the organization's turn, so that no other one pays for its rush.
 

@@ -39,6 +39,7 @@ def build_limits(settings: Settings) -> HttpLimits:
         user=settings.http_rate_limit,
         bot=settings.http_rate_limit_bot,
         login=settings.login_rate_limit,
+        organization=settings.organization_rate_limit,
     )
 
 
