@@ -63,6 +63,7 @@ async def test_a_bad_event_gets_its_code(
 
     assert answer["ok"] is False
     assert answer["error"]["code"] == code
+    assert answer["error"]["event"] == (event or "other")
     assert (await ana.next("error"))["code"] == code
     assert (await ana.call("ping"))["ok"]
 

@@ -44,6 +44,9 @@ from pytake.observability.metrics import Metrics
 
 log = structlog.get_logger()
 
+MAX_NAME = 64
+"""Characters of an unknown event's name that are told back to who sent it."""
+
 
 class Sessions:
     """All sessions of the pod; `handlers` is set once by who builds it."""
@@ -205,7 +208,7 @@ class Sessions:
         except ConnectionGone:
             return
         except PytakeError as error:
-            self.refuse(connection, error, name, acknowledge)
+            self.refuse(connection, error, name, acknowledge, asked=event[:MAX_NAME])
         except Exception:
             trace_id = uuid.uuid4().hex
             log.exception("handler failed", event_name=name, trace_id=trace_id)
@@ -231,14 +234,18 @@ class Sessions:
         event: str,
         acknowledge: Acknowledge | None = None,
         trace_id: str | None = None,
+        asked: str = "",
     ) -> None:
-        """Tell a client that an event was refused, and close who never listens."""
+        """Tell a client that an event was refused, and close who never listens.
+
+        `event` is a name of the contract or `other`; `asked` the name that the client used.
+        """
         self._metrics.event_errors.inc(event, error.code.value)
         if error.code is ErrorCode.RATE_LIMITED:
             self._metrics.rate_limited.inc("user")
         if not connection.is_open or connection.closing_code is not None:
             return
-        answer = error_object(error, event=event, trace_id=trace_id)
+        answer = error_object(error, event=asked or event, trace_id=trace_id)
         if acknowledge is not None:
             acknowledge({"ok": False, "error": answer})
         if self._guard.may_tell(connection, error.code.value):
