@@ -249,6 +249,26 @@ async def test_a_session_is_kept_for_each_client(direct: bool) -> None:
         assert await sio.get_session(rui.sid) == {"user": "rui"}
 
 
+async def test_a_disconnect_handler_may_ask_for_session_and_environ(direct: bool) -> None:
+    sio = make_server(direct)
+    last: list[Any] = []
+
+    @sio.on("disconnect")
+    async def disconnect(sid: str, reason: str) -> None:
+        await asyncio.sleep(0.01)
+        last.append((await sio.get_session(sid), sio.get_environ(sid)["PATH_INFO"], sio.rooms(sid)))
+
+    async with running(sio) as pod:
+        async with connected(pod) as [ana]:
+            sid = ana.sid
+            await sio.save_session(sid, {"user": "ana"})
+            await sio.enter_room(sid, "r")
+
+        await until(lambda: last, "the handler ran")
+        assert last == [({"user": "ana"}, "/socket.io/", [sid, "r"])]
+        await until(lambda: sid not in sio.environ, "and then it is forgotten")
+
+
 async def test_the_environ_tells_about_the_request(direct: bool) -> None:
     sio = make_server(direct)
     async with running(sio) as pod, connected(pod, headers={"X-Real-Ip": "10.1.2.3"}) as [ana]:

@@ -24,6 +24,7 @@ python-socketio that tie this together; `stock` runs the same on their own socke
 """
 
 from pytake.transport.frames import PreparedPacket, encode_event
+from pytake.transport.garbage import freeze_garbage, keep_garbage_frozen
 from pytake.transport.manager import AsyncManager
 from pytake.transport.redis_manager import AsyncRedisManager
 from pytake.transport.serve import Server, serve, uvicorn_config
@@ -38,6 +39,8 @@ __all__ = [
     "Server",
     "TransportStats",
     "encode_event",
+    "freeze_garbage",
+    "keep_garbage_frozen",
     "serve",
     "uvicorn_config",
 ]

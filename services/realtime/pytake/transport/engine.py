@@ -110,6 +110,8 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         shortest = min(self.ping_interval, self.ping_timeout)
         self.wheel = PingWheel(min(0.25, max(0.01, shortest / 20)))
         self.last_words: Callable[[Session], PreparedPacket | None] | None = None
+        # Sessions that ended, while their disconnect handlers run.
+        self.leaving: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve_for(self, server: "AsyncServer") -> None:
@@ -124,6 +126,16 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
 
     def generate_id(self) -> str:
         return new_sid(self.pod_id)
+
+    def known(self, sid: str) -> Session | None:
+        """Return a session, also one whose disconnect handlers are running."""
+        return self.sockets.get(sid) or self.leaving.get(sid)
+
+    def _get_socket(self, sid: str) -> Session:
+        session = self.known(sid)
+        if session is None:
+            raise KeyError("Session not found")
+        return session
 
     # --- What python-engineio offers -----------------------------------------------------
 
@@ -363,6 +375,7 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
     def forget(self, session: Session, reason: str) -> None:
         """A session ended: forget it and tell whoever should know."""
         self.sockets.pop(session.sid, None)
+        self.leaving[session.sid] = session
         self.stats.connections -= 1
         self.stats.closed[reason] += 1
         self.faults.report(reason, session.sid)
@@ -370,11 +383,16 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
             return
         if self._is_ours("disconnect"):
             self._server.peer_gone(session, reason)
-        elif "disconnect" in self.handlers:
+        else:
             self._server.in_order(
                 session,
                 lambda: self._trigger_event("disconnect", session.sid, reason, run_async=False),
             )
+        self._server.in_order(session, lambda: self._left(session))
+
+    async def _left(self, session: Session) -> None:
+        """Its disconnect handlers are done: nobody asks for it any more."""
+        self.leaving.pop(session.sid, None)
 
     def _on_overflow(self, session: Session) -> None:
         last = self.last_words(session) if self.last_words is not None else None

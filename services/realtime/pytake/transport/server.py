@@ -6,6 +6,7 @@ another (`ordered=False` gives python-socketio's way back), a client whose packe
 malformed is disconnected, and nothing waits without a bound.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from types import CoroutineType
@@ -335,8 +336,11 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         self.stats.connections -= 1
         reason = peer.close_reason or reason
         self.stats.closed[reason] += 1
-        self.environ.pop(eio_sid, None)
         self.peer_gone(peer, reason)
+        if peer.worker is not None and peer.worker is not asyncio.current_task():
+            # The handlers may still ask for the session and the environ.
+            await asyncio.wait((peer.worker,))
+        self.environ.pop(eio_sid, None)
 
 
 class Environs(MutableMapping[str, Any]):
@@ -349,7 +353,9 @@ class Environs(MutableMapping[str, Any]):
         self._engine = engine
 
     def __getitem__(self, eio_sid: str) -> dict[str, Any]:
-        session = self._engine.sockets[eio_sid]
+        session = self._engine.known(eio_sid)
+        if session is None:
+            raise KeyError(eio_sid)
         if session.environ is not None:
             return session.environ
         return Environ(session)

@@ -350,3 +350,5 @@ class Session(Peer):
             self.probe.close(1000)
             self.probe = None
         self.engine.forget(self, reason)
+        # The deadline of this session may stay in the wheel for a while; the rest goes now.
+        self.websocket = None

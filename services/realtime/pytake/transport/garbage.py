@@ -1,0 +1,51 @@
+"""Python's garbage collector, kept from stopping the loop.
+
+A full collection looks at every object there is: with thousands of connections that is
+a stop of tens of milliseconds (half a second in stock python-socketio at 5,000). Frozen
+objects are not looked at. So what lives is frozen every other second, and each collection
+looks only at what is new since then. The collection before each freeze keeps fresh
+garbage from being frozen with the rest.
+
+It suits what dies by reference count, as connections and rooms here do (a test proves
+it): a cycle that is already frozen when it dies stays until the process ends.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+
+# New objects before a young collection, and young ones before an older one; the full
+# collection is left to the freezes.
+THRESHOLDS = (20_000, 50, 1_000_000)
+FREEZE_SECONDS = 2.0
+
+
+def freeze_garbage() -> float:
+    """Collect what is new since the last call, then leave all that lives out of later
+    collections.
+
+    Returns:
+        The seconds that it took.
+    """
+    start = time.perf_counter()
+    gc.collect()
+    gc.freeze()
+    return time.perf_counter() - start
+
+
+async def keep_garbage_frozen(
+    every_seconds: float = FREEZE_SECONDS, on_pause: Callable[[float], None] | None = None
+) -> None:
+    """Freeze at once and then again and again, until cancelled.
+
+    Args:
+        every_seconds: How often. A freeze costs about 0.2 µs for each new object.
+        on_pause: Told the seconds that each freeze stopped the loop.
+    """
+    gc.set_threshold(*THRESHOLDS)
+    while True:
+        pause = freeze_garbage()
+        if on_pause is not None:
+            on_pause(pause)
+        await asyncio.sleep(every_seconds)
