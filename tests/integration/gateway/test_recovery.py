@@ -11,7 +11,7 @@ from cluster.waiting import eventually
 from integration.gateway.pods import Cluster, Pod, user_id
 from pytake.domain.errors import Unavailable
 from pytake.domain.status import MessageStatus
-from pytake.gateway import resync, rooms
+from pytake.gateway import heads, resync
 from pytake.gateway.pod import Options
 
 pytestmark = pytest.mark.integration
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 async def pod(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Pod:
     """A pod that compares heads often, so that tests need not wait for 5 s."""
-    monkeypatch.setattr(rooms, "COMPARE_SECONDS", 0.2)
-    monkeypatch.setattr(rooms, "LOST_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(heads, "COMPARE_SECONDS", 0.2)
+    monkeypatch.setattr(heads, "LOST_AFTER_SECONDS", 0.1)
     monkeypatch.setattr(resync, "SPREAD_SECONDS", 0.2)
     return await cluster.pod()
 
@@ -101,11 +101,15 @@ class StoreOnAndOff:
     def __init__(self, log: Any) -> None:
         self._log = log
         self.is_away = False
+        self.new_epoch: str | None = None
 
     def __getattr__(self, name: str) -> Any:
         if self.is_away:
             raise Unavailable(detail="switched off")
         return getattr(self._log, name)
+
+    async def epoch(self) -> Any:
+        return self.new_epoch or await self.__getattr__("epoch")()
 
     async def access(self, *arguments: Any) -> Any:
         return await self.__getattr__("access")(*arguments)
@@ -206,3 +210,21 @@ async def test_a_stalled_reader_is_closed_and_resumes_where_it_was(
     await back.join(conversation, last_seq=seqs[0])
     await back.until(lambda: len(back.seqs()) == len(seqs) - 1, "all that was missed", 20)
     assert back.seqs() == seqs[1:]
+
+
+async def test_a_restored_database_sends_clients_back_to_load_everything_anew(
+    cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "COMPARE_SECONDS", 0.2)
+    log = StoreOnAndOff(cluster.store.event_log)
+    pod = await cluster.pod(event_log=log)
+    conversation = await cluster.conversation()
+    ana = await connect(pod, reconnection=True)
+    before = await ana.join(conversation)
+
+    log.new_epoch = "after the restore"
+
+    await ana.next("connected", 10, after=1)
+    answer = await ana.join(conversation, last_seq=0, epoch=before["epoch"])
+    assert answer["recovered"] is False
+    assert answer["epoch"] == "after the restore"

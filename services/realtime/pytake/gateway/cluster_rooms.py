@@ -1,7 +1,7 @@
 """Sends ephemeral events and list changes to rooms of the whole cluster.
 
-Here at once and in order; to other pods in Socket.IO's own format, from a bounded queue
-by one task, so that a broker that is away holds up neither a handler nor a POST.
+Here at once and in order; to the pods that have members from a bounded queue by one task,
+so that a broker that is away holds up neither a handler nor a POST.
 """
 
 import asyncio
@@ -9,12 +9,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
-
 from pytake.gateway.emitter import NAMESPACE, Emitter, json_bytes, prepare
 from pytake.gateway.tasks import Tasks
-
-log = structlog.get_logger()
+from pytake.transport import PreparedPacket
 
 MAX_WAITING = 2000
 """At the bound the oldest is dropped: what is ephemeral is replaced by the next."""
@@ -23,18 +20,19 @@ PUBLISH_SECONDS = 1.0
 
 
 class ClusterRooms:
-    """Port `RoomNotifier`, and the emitter's way to rooms.
+    """Port `RoomNotifier`, and the way of typing notices.
 
     Args:
-        server: Its manager knows the local rooms and the channel to other pods.
+        server: Its manager knows the way to other pods, if there are any.
+        emitter: Writes to the connections of this pod.
+        tasks: Owner of the task that sends.
     """
 
     def __init__(self, server: Any, emitter: Emitter, tasks: Tasks) -> None:
         self._emitter = emitter
-        self._manager = server.manager
-        self._publish: Any = getattr(server.manager, "_publish", None)
+        self._publish: Any = getattr(server.manager, "publish", None)
         self._tasks = tasks
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=MAX_WAITING)
+        self._waiting: deque[tuple[PreparedPacket, Any, str | None]] = deque(maxlen=MAX_WAITING)
         self._is_sending = False
         self.dropped = 0
 
@@ -53,7 +51,8 @@ class ClusterRooms:
             return
         if len(self._waiting) == MAX_WAITING:
             self.dropped += 1
-        self._waiting.append(self._message(rooms, event, data, skip_sid))
+        # One room has a channel of its own; several go to every pod, which sorts them out.
+        self._waiting.append((packet, rooms[0] if len(rooms) == 1 else rooms, skip_sid))
         if not self._is_sending:
             self._is_sending = True
             self._tasks.start(self._send_on(), "send to other pods")
@@ -62,27 +61,13 @@ class ClusterRooms:
         """Send to rooms of the whole cluster, best effort."""
         await self(list(rooms), event, data)
 
-    def _message(
-        self, rooms: list[str], event: str, data: Mapping[str, Any], skip_sid: str | None
-    ) -> dict[str, Any]:
-        return {
-            "method": "emit",
-            "event": event,
-            "data": [data],
-            "binary": False,
-            "namespace": NAMESPACE,
-            "room": rooms[0] if len(rooms) == 1 else rooms,
-            "skip_sid": skip_sid,
-            "callback": None,
-            "host_id": self._manager.host_id,
-        }
-
     async def _send_on(self) -> None:
         try:
             while self._waiting:
+                packet, room, skip_sid = self._waiting.popleft()
                 try:
                     async with asyncio.timeout(PUBLISH_SECONDS):
-                        await self._publish(self._waiting.popleft())
+                        await self._publish(packet, NAMESPACE, room, skip_sid, ephemeral=True)
                 except TimeoutError:
                     self.dropped += 1
         finally:

@@ -42,6 +42,7 @@ from pytake.gateway.figures import show_pod
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers, MarkRead
 from pytake.gateway.handshake import Handshake
+from pytake.gateway.heads import HeadComparison
 from pytake.gateway.lifetime import Lifetime
 from pytake.gateway.observe import Deliveries
 from pytake.gateway.registry import Registry
@@ -157,9 +158,14 @@ class Gateway:
         self.deliveries = Deliveries(ports.metrics, ports.tracing, options.path)
         questions = Questions(ports.event_log, self.tasks)
         self.rooms = Rooms(ports.feed, ports.event_log, questions, self.tasks, ports.rights_refresh)
-        self.rooms.on_new_epoch = self._on_new_epoch
         self.rooms.on_interruption = self._on_interruption
-        self.rooms.on_lossy = lambda: ports.renew_feed("events are lost again and again")
+        self.heads = HeadComparison(
+            self.rooms,
+            ports.feed,
+            ports.event_log,
+            on_lossy=lambda: ports.renew_feed("events are lost again and again"),
+            on_new_epoch=self._on_new_epoch,
+        )
         self.typing = TypingNotices(self.cluster_rooms, self.tasks)
         self.viewers = Viewers(self.emitter, ports.viewers, self.tasks)
         self.audience = Audience(
@@ -237,6 +243,7 @@ class Gateway:
             Unavailable: The store cannot be asked.
         """
         await self.rooms.start()
+        self.tasks.start(self.heads.run(), "compare heads")
         self.viewers.start()
         self.server.manager_initialized = True
         self.server.manager.initialize()
@@ -325,6 +332,7 @@ class Gateway:
             self.registry.end(connection.sid, ErrorCode.UNAVAILABLE)
 
     def _on_interruption(self) -> None:
+        self.heads.soon()
         self.resync.soon()
         self.upkeep.assert_soon()
 

@@ -7,9 +7,7 @@ all rooms that wait: `_mend` (holes), `_check` (rights), `_compare` (heads).
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -33,13 +31,7 @@ LINGER_SECONDS = 10.0
 """How long an empty room goes on listening: who reloads the page comes back to a warm one."""
 
 SUBSCRIBE_SECONDS = 0.5
-COMPARE_SECONDS = 5.0
-COMPARE_UNHEALTHY_SECONDS = 1.0
-LOST_AFTER_SECONDS = 1.0
-"""A head is lost only if it is still behind then: events may be on their way."""
-
-LOSSY_AFTER = 2
-"""Comparisons in a row that had to heal: the feed hears, but not where others speak."""
+CHECK_SECONDS = 5.0
 
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.0)
 WAIT_FOR_HEAD_SECONDS = 2.0
@@ -145,16 +137,12 @@ class Rooms:
         self._behind_heads: set[ConversationId] = set()
         self._hole_found = asyncio.Event()
         self._fence_found = asyncio.Event()
-        self._compare_now = asyncio.Event()
         self.audience: Audience
-        self.on_new_epoch: Callable[[], None] = lambda: None
         self.on_interruption: Callable[[], None] = lambda: None
-        self.on_lossy: Callable[[], None] = lambda: None
         self.epoch = ""
         self.holes_mended = 0
         self.heads_healed = 0
         self.duplicates = 0
-        self.heals_in_a_row = 0
 
     async def start(self) -> None:
         """Read the epoch, listen, and start the loops.
@@ -166,7 +154,6 @@ class Rooms:
         self._feed.listen(self.on_event, self.on_interrupted)
         self._tasks.start(self._mend(), "mend holes")
         self._tasks.start(self._check(), "check rights of rooms")
-        self._tasks.start(self._compare(), "compare heads")
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -274,8 +261,7 @@ class Rooms:
             self._fence_found.set()
 
     async def on_interrupted(self) -> None:
-        """Compare all rooms at once: the link to the broker was away."""
-        self._compare_now.set()
+        """The link to the broker was away: some events may have been lost."""
         self.on_interruption()
 
     async def reach(self, room: Room, seq: int) -> None:
@@ -378,7 +364,7 @@ class Rooms:
             Unavailable: Nobody was checked.
         """
         await self._refresh_rights()
-        async with asyncio.timeout(COMPARE_SECONDS):
+        async with asyncio.timeout(CHECK_SECONDS):
             found = await self._log.access([room.conversation_id for room in rooms])
         for room in rooms:
             room.must_check = False
@@ -393,35 +379,34 @@ class Rooms:
             room.wake()
             self._look_after(room)
 
-    async def _compare(self) -> None:
-        """Compare heads with the store every 5 s, every second while the broker is away."""
-        while True:
-            await self._until_comparison()
-            self._compare_now.clear()
-            try:
-                await self._watch_epoch()
-                await self.compare_heads()
-            except (Unavailable, TimeoutError):
-                log.info("heads were not compared: the store is away")
+    # --- what the comparison of heads needs -----------------------------------------------
 
-    async def _until_comparison(self) -> None:
-        """Wait in steps of a second: a broker that is lost meanwhile must not be waited for."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + COMPARE_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-        while loop.time() < end:
-            step = COMPARE_UNHEALTHY_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-            with suppress(TimeoutError):
-                async with asyncio.timeout(step):
-                    await self._compare_now.wait()
-            if self._compare_now.is_set() or not self._feed.is_healthy:
-                return
+    def conversations(self) -> list[ConversationId]:
+        """Return the conversations of all rooms."""
+        return list(self._rooms)
 
-    async def _watch_epoch(self) -> None:
-        """Begin anew when the database has begun a new life."""
-        epoch = await self._log.epoch()
-        if epoch == self.epoch:
-            return
-        log.warning("the database has a new epoch")
+    def is_behind(self, conversation_id: ConversationId, head: int) -> bool:
+        """Whether a room has sent less than the store has."""
+        room = self._rooms.get(conversation_id)
+        return room is not None and room.sequencer.head is not None and room.head < head
+
+    def heal(self, conversation_id: ConversationId, head: int) -> bool:
+        """Have a room that is still behind read what it lost; False if there is no need.
+
+        One that waits for a check of rights has lost nothing.
+        """
+        room = self._rooms.get(conversation_id)
+        if room is None or not self.is_behind(conversation_id, head):
+            return False
+        is_lost = room.sequencer.fence is None
+        if is_lost:
+            self._behind_heads.add(conversation_id)
+            room.sequencer.learn_of(head, _now() - HOLE_PATIENCE_SECONDS)
+        self._look_after(room)
+        return is_lost
+
+    def begin_anew(self, epoch: str) -> None:
+        """Forget every room: their heads are those of another life of the database."""
         self.epoch = epoch
         rooms, self._rooms = list(self._rooms.values()), {}
         for room in rooms:
@@ -429,50 +414,6 @@ class Rooms:
             if room.linger is not None:
                 room.linger.cancel()
             self._tasks.start(self._feed.unsubscribe(room.conversation_id), "unsubscribe")
-        self.on_new_epoch()
-
-    async def compare_heads(self) -> None:
-        """Find rooms that are behind the store, twice, a second apart; heal those.
-
-        Raises:
-            Unavailable: The store cannot be asked.
-        """
-        suspects = await self._behind(list(self._rooms))
-        if not suspects:
-            self.heals_in_a_row = 0
-            return
-        if self._feed.is_healthy:
-            await asyncio.sleep(LOST_AFTER_SECONDS)
-        healed = 0
-        now = _now()
-        for conversation_id, head in suspects.items():
-            room = self._rooms.get(conversation_id)
-            if room is None or room.sequencer.head is None or room.head >= head:
-                continue
-            if room.sequencer.fence is None:
-                healed += 1
-                self._behind_heads.add(conversation_id)
-                room.sequencer.learn_of(head, now - HOLE_PATIENCE_SECONDS)
-            self._look_after(room)
-        self.heals_in_a_row = self.heals_in_a_row + 1 if healed else 0
-        if healed and self._feed.is_healthy:
-            log.warning("events were lost on the way and read from the store", rooms=healed)
-            if self.heals_in_a_row >= LOSSY_AFTER:
-                self.heals_in_a_row = 0
-                self.on_lossy()
-
-    async def _behind(self, conversation_ids: list[ConversationId]) -> dict[ConversationId, int]:
-        if not conversation_ids:
-            return {}
-        async with asyncio.timeout(COMPARE_SECONDS):
-            heads = await self._log.heads(conversation_ids)
-        return {
-            conversation_id: head
-            for conversation_id, head in heads.items()
-            if (room := self._rooms.get(conversation_id)) is not None
-            and room.sequencer.head is not None
-            and room.head < head
-        }
 
 
 def _now() -> float:
