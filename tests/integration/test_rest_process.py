@@ -13,6 +13,7 @@ import pytest
 
 from cluster.pods import Pod, run_pytake
 from cluster.redis_server import RedisServer
+from cluster.waiting import scaled
 
 pytestmark = pytest.mark.integration
 
@@ -160,3 +161,26 @@ def test_no_token_no_password_and_no_address_bar_is_in_any_log_line(
     for secret in secrets:
         assert secret not in log
         assert secret.split(".")[-1] not in log
+
+
+def test_a_revocation_holds_on_every_pod_also_without_redis(pod: Pod, tmp_path: Path) -> None:
+    assert pod.env is not None
+    other = Pod("api", "other", tmp_path, {**pod.env, "PYTAKE_REDIS_URL": "redis://127.0.0.1:1/0"})
+    other.start()
+    other.wait_until_serving()
+    try:
+        ana = token(sub="6a1f0a3e-0000-4000-8000-000000000001", iat=int(time.time()) - 5)
+        admin = token("boss", "admin")
+        for each in (pod, other):
+            assert call(each, "GET", "/api/v1/conversations", bearer=ana).status_code == 200
+
+        path = "/api/v1/users/6a1f0a3e-0000-4000-8000-000000000001/revoke"
+        assert call(pod, "POST", path, bearer=admin).status_code == 204
+
+        revoked_at = time.monotonic()
+        assert call(pod, "GET", "/api/v1/conversations", bearer=ana).status_code == 401
+        # The other pod has no Redis: the rows alone must be enough.
+        while call(other, "GET", "/api/v1/conversations", bearer=ana).status_code != 401:
+            assert time.monotonic() - revoked_at < scaled(3)
+    finally:
+        other.kill()
