@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from cluster.pgbouncer_server import PgBouncerServer
