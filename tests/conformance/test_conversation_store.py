@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from pytake.application.ports import ConversationChange, ReplayRequest, StatusReport
 from pytake.domain.conversation import ConversationStatus
-from pytake.domain.errors import Conflict, NotFound, StaleView
+from pytake.domain.errors import Conflict, InvalidPayload, NotFound, StaleView
 from pytake.domain.ids import MessageId, OrganizationId, UserId
 from pytake.domain.message import Direction, SenderType
 from pytake.domain.status import RANK, MessageStatus
@@ -383,6 +384,45 @@ async def test_unread_counts_are_each_users_own(world: World) -> None:
     assert for_bruno is not None
     assert (for_ana.unread_count, for_bruno.unread_count) == (1, 2)
     assert shared.conversation.unread_count == 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"client_message_id": "half of a pair: \ud800"},
+        {"content": {"text": "half of a pair: \ud800"}},
+        {"content": {"n": 10**30}},
+    ],
+    ids=["id", "text", "number"],
+)
+async def test_what_no_column_can_hold_is_refused(world: World, values: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPayload):
+        await world.write(**values)
+
+    assert await world.log() == []
+
+
+async def test_a_nul_is_stored_or_refused_and_never_breaks_anything(world: World) -> None:
+    committed = await world.write("a\x00b")
+    assert committed.message is not None
+    with suppress(InvalidPayload):
+        await world.write(client_message_id="a\x00b")
+    with suppress(InvalidPayload):
+        await world.open("+5511900000009", "Cl\x00ra")
+
+    page = await world.store.conversations.messages(world.conversation, before_seq=None, limit=9)
+    assert page.items[0].content == {"text": "a\x00b"}
+    assert await world.store.upkeep.check_integrity() == []
+
+
+async def test_a_read_position_beyond_all_numbers_is_the_head(world: World) -> None:
+    await world.write()
+
+    position = await world.store.conversations.mark_read(
+        world.organization, world.ana.user_id, world.conversation, 10**30
+    )
+
+    assert position.seq == 1
 
 
 async def test_fifty_writers_leave_no_hole(world: World) -> None:

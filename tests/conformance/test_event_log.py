@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytake.application.ports import ConversationChange, ReplayRequest
 from pytake.domain.conversation import Access
+from pytake.domain.errors import InvalidPayload
 from pytake.domain.ids import ConversationId
 from pytake.domain.principal import Role
 from store_world import World, new_id
@@ -29,6 +32,13 @@ async def test_replay_above_the_head_is_empty(world: World) -> None:
     pages = await world.store.event_log.replay([ReplayRequest(world.conversation, 5, 10)])
 
     assert list(pages[world.conversation]) == []
+
+
+async def test_a_cursor_beyond_all_numbers_is_refused(world: World) -> None:
+    await world.write()
+
+    with pytest.raises(InvalidPayload):
+        await world.store.event_log.replay([ReplayRequest(world.conversation, 10**30, 10)])
 
 
 async def test_heads_of_more_than_a_thousand_conversations(world: World) -> None:

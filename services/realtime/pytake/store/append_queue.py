@@ -22,7 +22,7 @@ from pytake.store.turns import Turns
 MAX_TOGETHER = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     wanted: Wanted
     stored: asyncio.Future[Stored | None] = field(default_factory=asyncio.Future)
@@ -58,6 +58,7 @@ class AppendQueue:
                     await self._run(together)
             return await me.stored
         finally:
+            me.stored.cancel()  # nobody waits for an answer any more, if there was none
             if me in line:
                 line.remove(me)
             if not line:

@@ -22,7 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
-from pytake.domain.errors import Unavailable
+from pytake.domain.errors import InvalidPayload, Unavailable
 from pytake.store import sqlite_driver
 
 CONNECT_SECONDS = 2.0
@@ -40,6 +40,7 @@ HOT_CONNECTIONS = 8
 
 _PASSING_SQLSTATES = ("08", "53", "57", "55P03", "40", "25P02", "58")
 """Connection, resources, operator intervention, lock not had, serialization, system."""
+_DATA_SQLSTATE = "22"
 
 
 class StoreNotUsable(Exception):
@@ -88,14 +89,37 @@ def _is_busy(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def failures_as_unavailable() -> Iterator[None]:
-    """Turn failures of the database that pass by themselves into `Unavailable`."""
+def as_our_errors() -> Iterator[None]:
+    """Turn failures that pass by themselves into `Unavailable`, and values that no column
+    can hold (a number beyond 64 bits, a text with a NUL) into `InvalidPayload`."""
     try:
         yield
-    except (exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except _FAILURES as error:
+        if _is_bad_value(error):
+            raise InvalidPayload(detail="A value is too large, or not a text.") from error
         if not is_passing(error):
             raise
         raise Unavailable(detail="The database is not available.") from error
+
+
+_FAILURES = (
+    exc.SQLAlchemyError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+
+def _is_bad_value(error: BaseException | None) -> bool:
+    if isinstance(error, exc.DBAPIError):
+        code = getattr(error.orig, "sqlstate", None) or ""
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return code.startswith(_DATA_SQLSTATE) or _is_bad_value(cause)
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_DATA_SQLSTATE)
+    return isinstance(error, ValueError | OverflowError)
 
 
 def is_duplicate(error: Exception) -> bool:
@@ -131,7 +155,7 @@ class Database:
         if not self.is_postgres:
             self._open_sqlite()
             return
-        with failures_as_unavailable():
+        with as_our_errors():
             try:
                 self._is_pooled = await self._has_pooler()
             except _REFUSALS as refusal:
@@ -149,7 +173,7 @@ class Database:
     @asynccontextmanager
     async def read(self, *, seconds: float | None = None) -> AsyncIterator[AsyncConnection]:
         """A connection in a transaction that stores nothing."""
-        with failures_as_unavailable():
+        with as_our_errors():
             async with (
                 asyncio.timeout(seconds or self._seconds),
                 self._readers.begin() as connection,
@@ -163,7 +187,7 @@ class Database:
         On SQLite it holds the write lock from its start; on PostgreSQL it waits for row
         locks two seconds at most.
         """
-        with failures_as_unavailable():
+        with as_our_errors():
             async with (
                 asyncio.timeout(seconds or self._seconds),
                 self._writers.begin() as connection,
@@ -175,7 +199,7 @@ class Database:
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[AsyncConnection]:
         """Like `write`, without a limit on the wait for locks: others may be migrating."""
-        with failures_as_unavailable():
+        with as_our_errors():
             async with self._writers.begin() as connection:
                 yield connection
 
@@ -186,7 +210,7 @@ class Database:
         Through a pooler it is inside a transaction: the driver prepares first and
         executes then, and both must reach the same server connection.
         """
-        with failures_as_unavailable():
+        with as_our_errors():
             async with self._hot.acquire(timeout=CONNECT_SECONDS) as connection:
                 if not self._is_pooled:
                     yield connection
@@ -239,7 +263,7 @@ class Database:
         )
 
     async def _hot_pool(self) -> asyncpg.Pool:
-        with failures_as_unavailable():
+        with as_our_errors():
             return await asyncpg.create_pool(
                 postgres_dsn(self.url),
                 min_size=0,

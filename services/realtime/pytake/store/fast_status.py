@@ -10,6 +10,7 @@ from typing import Any
 
 from pytake.application.ports import StatusReport
 from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ConversationId, MessageId, OrganizationId
 from pytake.domain.message import Message
 from pytake.store.engine import LOCK_TIMEOUT
 from pytake.store.log import status_draft
@@ -62,11 +63,14 @@ WHERE c.id = $1
 _MESSAGE = "SELECT * FROM messages WHERE id = $1"
 
 
-async def find(connection: Any, report: StatusReport) -> Message | None:
-    """Return the message that the report is about."""
-    row = await connection.fetchrow(
-        _FIND, report.organization_id, report.message_id, report.whatsapp_message_id
-    )
+async def find(
+    connection: Any,
+    organization_id: OrganizationId,
+    message_id: MessageId | None,
+    whatsapp_message_id: str | None,
+) -> Message | None:
+    """Return the message of our id, or else the one of the provider's."""
+    row = await connection.fetchrow(_FIND, organization_id, message_id, whatsapp_message_id)
     return None if row is None else message_of(row)
 
 
@@ -74,6 +78,11 @@ async def message(connection: Any, message_id: str) -> Message | None:
     """Return a message."""
     row = await connection.fetchrow(_MESSAGE, message_id)
     return None if row is None else message_of(row)
+
+
+async def conversation(connection: Any, conversation_id: ConversationId) -> dict[str, Any]:
+    """Return the row of a conversation that is known to exist, with its contact."""
+    return dict(await connection.fetchrow(_CONVERSATION, conversation_id))
 
 
 async def store(
@@ -91,7 +100,7 @@ async def store(
         changed = await connection.fetchval(_CHANGE, *_changed(before, after))
         if changed is None:
             return None
-    return dict(await connection.fetchrow(_CONVERSATION, before.conversation_id)), ()
+    return await conversation(connection, before.conversation_id), ()
 
 
 async def _change_and_tell(

@@ -17,7 +17,7 @@ from pytake.domain.ids import ContactId, ConversationId, MessageId, Organization
 from pytake.domain.message import Direction, Message, NewMessage, SenderType
 from pytake.domain.status import MessageStatus
 from pytake.domain.window import window_after
-from pytake.store import fast_append
+from pytake.store import fast_append, fast_status
 from pytake.store.contacts import conversation_of_contact, existing_conversation
 from pytake.store.engine import is_duplicate
 from pytake.store.fast_append import Wanted
@@ -124,7 +124,7 @@ class MessageWriter(ConversationWriter):
     async def receive_message(self, message: InboundMessage) -> Committed:
         """Store a customer's message; makes contact and conversation where needed."""
         if self._database.is_postgres:
-            fast = await self._receive_fast(message)
+            fast = await self._receive_fast(message) or await self._received_before(message)
             if fast is not None:
                 return fast
         for _ in range(MAX_ATTEMPTS):
@@ -136,7 +136,7 @@ class MessageWriter(ConversationWriter):
             line = known or f"{message.organization_id}:{kind}:{value}"
             try:
                 async with self._turns.turn(line):
-                    return await self._receive(message)
+                    return await self._received_before(message) or await self._receive(message)
             except Exception as error:
                 if not is_duplicate(error):
                     raise
@@ -159,6 +159,23 @@ class MessageWriter(ConversationWriter):
                 window_expires_at=window,
                 only_if_open=not inbound.is_echo,
             )
+        )
+
+    async def _received_before(self, inbound: InboundMessage) -> Committed | None:
+        """Find what a repeated delivery brought the first time; SQLite looks under its lock."""
+        if not self._database.is_postgres:
+            return None
+        async with self._database.hot() as connection:
+            found = await fast_status.find(
+                connection, inbound.organization_id, None, inbound.whatsapp_message_id
+            )
+            if found is None:
+                return None
+            conversation = await fast_status.conversation(connection, found.conversation_id)
+            last = await fast_status.message(connection, conversation["last_message_id"])
+        assignee = conversation["assigned_to"]
+        return self._committed(
+            conversation, last, message=found, is_new=False, previous_assignee=assignee
         )
 
     async def _receive(self, inbound: InboundMessage) -> Committed:

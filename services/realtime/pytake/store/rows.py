@@ -9,6 +9,7 @@ import orjson
 
 from pytake.application.ports import Channel, RightsChange, User
 from pytake.domain.conversation import Access, Contact, Conversation, ConversationStatus
+from pytake.domain.errors import InvalidPayload
 from pytake.domain.events import ConversationEvent
 from pytake.domain.message import Direction, Message, MessageType, SenderType
 from pytake.domain.principal import Role
@@ -22,8 +23,15 @@ class Row(Protocol):
 
 
 def to_json(value: object) -> str:
-    """Return the text that a JSON column holds."""
-    return orjson.dumps(value).decode()
+    """Return the text that a JSON column holds.
+
+    Raises:
+        InvalidPayload: The value is no JSON: half of a surrogate pair, a number beyond 64 bits.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise InvalidPayload(detail="A value cannot be written as JSON.") from error
 
 
 def from_json(value: str | None) -> Any:

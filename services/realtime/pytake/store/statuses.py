@@ -39,7 +39,12 @@ class StatusWriter(ConversationWriter):
 
     async def _report_fast(self, report: StatusReport) -> Committed | None:
         async with self._database.hot() as connection:
-            before = await fast_status.find(connection, report)
+            before = await fast_status.find(
+                connection,
+                report.organization_id,
+                report.message_id,
+                report.whatsapp_message_id,
+            )
         if before is None:
             return None
         after = _after_report(before, report)

@@ -11,7 +11,7 @@ from pytake.store.audit import SqlAuditLog
 from pytake.store.channels import SqlChannels
 from pytake.store.contact_book import SqlContactBook
 from pytake.store.conversations import SqlConversations
-from pytake.store.engine import Database, parse_url
+from pytake.store.engine import SQLITE_BUSY_SECONDS, Database, parse_url
 from pytake.store.epoch import Epoch
 from pytake.store.event_log import SqlEventLog
 from pytake.store.leases import SqlLeases
@@ -61,8 +61,10 @@ class Store:
         self._database = Database(parse_url(database_url), pool_size=pool_size)
         database = self._database
         epoch = Epoch(database)
+        # On SQLite one writer at a time is the rule, and no pool of connections runs dry.
+        turns = Turns() if database.is_postgres else Turns(seconds=SQLITE_BUSY_SECONDS)
         signals = self._signals = Signals(database, listen_url)
-        self.conversations = SqlConversations(database, Turns(), epoch, signals, clock)
+        self.conversations = SqlConversations(database, turns, epoch, signals, clock)
         self.event_log = SqlEventLog(database, epoch)
         self.outbox = SqlOutbox(database, self.event_log, signals, clock)
         self.users = SqlUserDirectory(database, clock)
