@@ -9,7 +9,7 @@ import base64
 import hashlib
 import sys
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from pytake.transport import compression
 
@@ -77,10 +77,6 @@ class Request:
         line = self.raw.split(b"\r\n", 1)[0]
         path, _, query = line.split(b" ")[1].decode("latin-1").partition("?")
         return unquote(path), query
-
-    def query(self) -> dict[str, str]:
-        """Return the first value of each parameter."""
-        return {key: values[0] for key, values in parse_qs(self.target[1]).items()}
 
     def headers(self) -> Headers:
         pairs = []

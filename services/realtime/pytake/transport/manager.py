@@ -30,10 +30,6 @@ from pytake.transport.stats import TransportStats
 if TYPE_CHECKING:
     from pytake.transport.server import AsyncServer
 
-# Called with namespace and name of a room when its first local member joins (or when
-# its last one leaves).
-RoomHook = Callable[[str, Any], None]
-
 
 class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
     """Rooms and delivery within this process."""

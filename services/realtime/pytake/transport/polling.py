@@ -27,6 +27,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # Packets in one POST. A client that was offline flushes many at once; half a million
 # empty ones in one body are an attack.
 MAX_POST_PACKETS = 1000
+_METHODS = ("GET", "POST", "OPTIONS")
 _TEXT = (b"content-type", b"text/plain; charset=UTF-8")
 
 
@@ -64,7 +65,8 @@ async def handle(
     if response is None:
         return
     status, headers, body = response
-    engine.stats.polling_requests[method, status] += 1
+    # Methods are made up by clients; labels must not be.
+    engine.stats.polling_requests[method if method in _METHODS else "other", status] += 1
     if status == 200 and method == "GET":
         engine.stats.polling_bytes_out += len(body)
         body = _wrap_jsonp(query, body)

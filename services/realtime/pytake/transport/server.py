@@ -314,18 +314,25 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         peer = self._stock_peers[eio_sid] = StockPeer(self.eio, self.eio.sockets[eio_sid])
         self.environ[eio_sid] = environ
+        upgrade = environ.get("HTTP_UPGRADE", "").lower()
+        self.stats.opened["websocket" if upgrade == "websocket" else "polling"] += 1
         self.peer_arrived(peer)
 
     async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
         peer = self._stock_peers.get(eio_sid)
         if peer is None:
             return
+        transport = self.eio.transport(eio_sid)
+        self.stats.frames_in[transport] += 1
         if isinstance(data, bytes):
+            self.stats.bytes_in[transport] += len(data)
             self.receive_binary(peer, data)
         else:
             # python-engineio decodes JSON where it finds some; no packet looks like it.
             text = data if isinstance(data, str) else "?"
-            self.receive_text(peer, b"4" + text.encode(errors="surrogatepass"))
+            packet = b"4" + text.encode(errors="surrogatepass")
+            self.stats.bytes_in[transport] += len(packet)
+            self.receive_text(peer, packet)
         await self.until_handled(peer)
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
