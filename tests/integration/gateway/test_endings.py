@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from cluster.waiting import eventually
-from integration.gateway.pods import Cluster
+from integration.gateway.pods import Cluster, user_id
 from pytake.gateway.pod import Options
 
 pytestmark = pytest.mark.integration
@@ -109,3 +109,30 @@ async def test_nothing_is_left_of_connections_that_have_ended(
     assert not gateway.typing._ends
     assert not gateway.sessions._admitted
     assert conversation not in pod.feed.subscribed
+
+
+async def test_nothing_is_left_of_who_went_away_while_being_admitted(cluster: Cluster) -> None:
+    verify, entered, go_on = cluster.verify, asyncio.Event(), asyncio.Event()
+
+    async def slow(token: str) -> Any:
+        entered.set()
+        await go_on.wait()
+        return await verify(token)
+
+    cluster.verify = slow  # type: ignore[assignment]
+    pod = await cluster.pod()
+    async with aiohttp.ClientSession() as session:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=websocket"
+        async with session.ws_connect(url) as socket:
+            await socket.receive()
+            await socket.send_str('40{"token":"' + cluster.token() + '"}')
+            await entered.wait()
+
+    sockets = pod.gateway.server.eio.sockets
+    await eventually(lambda: not sockets, "the transport is gone")
+    go_on.set()
+
+    await eventually(lambda: cluster.table.count(user_id("ana")) == 0, "the place is free")
+    await eventually(lambda: not pod.gateway.server._admitted, "nothing is remembered")
+    assert not pod.gateway.sessions._admitted
+    assert len(pod.gateway.registry) == 0

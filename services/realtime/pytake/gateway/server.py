@@ -66,13 +66,16 @@ class GatewayServer(AsyncServer):
 
     def __init__(self, events: SocketEvents, **options: Any) -> None:
         self._events = events
+        self._admitted: dict[str, str] = {}
         super().__init__(on_oversized_event=self._on_oversized, **options)
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
     async def _on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        eio_sid = self.manager.eio_sid_from_sid(sid, "/")
         try:
             await self._events.connect(sid, environ, auth)
+            self._admitted[str(eio_sid)] = sid
         except Unavailable:
             # Worth retrying: closing the transport is what makes stock clients come back.
             await self.close_transport(sid, "unavailable")
@@ -88,9 +91,14 @@ class GatewayServer(AsyncServer):
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         await super()._handle_connect(eio_sid, namespace, data)
-        peer = self.peer(eio_sid)
-        if peer is not None and (member := peer.member_of("/")) is not None:
-            await self._events.welcome(member.sid)
+        sid = self._admitted.pop(eio_sid, None)
+        if sid is None:
+            return
+        if self.manager.is_connected(sid, "/"):
+            await self._events.welcome(sid)
+        else:
+            # It went away while it was being admitted: no disconnect will tell of it.
+            await self._events.leave(sid, "transport close")
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
