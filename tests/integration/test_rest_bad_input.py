@@ -3,29 +3,34 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from pytake.contract.error_codes import MEANINGS
 from pytake.domain.errors import ErrorCode
 from rest.server import Person, RestServer, rest_server
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture
-async def rest(tmp_path: Path) -> AsyncIterator[RestServer]:
-    async with rest_server(tmp_path) as server:
+# One server for all: what is refused leaves nothing behind, which is half of the promise.
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def rest(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RestServer]:
+    async with rest_server(tmp_path_factory.mktemp("rest")) as server:
         yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def ana(rest: RestServer) -> Person:
     return await rest.person(name="Ana")
+
+
+def a_phone() -> str:
+    return f"+55{uuid4().int % 10**11:011}"
 
 
 def check_problem(answer: Any, status: int, code: str) -> None:
@@ -78,7 +83,7 @@ for _ in range(40):
 async def test_messages_of_the_wrong_shape_are_refused_and_not_stored(
     rest: RestServer, ana: Person, body: Any
 ) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
     announced = len(rest.heard.events)
 
     answer = await ana.post(f"/conversations/{conversation['id']}/messages", body)
@@ -93,7 +98,7 @@ async def test_messages_of_the_wrong_shape_are_refused_and_not_stored(
     "raw", [b"", b"{", b"{'a': 1}", b"\xff\xfe", b'{"a": NaN}', b"a=b", b"[" * 20000, b'"\\ud800"']
 )
 async def test_what_is_no_json_is_400(ana: Person, raw: bytes) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
 
     answer = await ana.call(
         "POST",
@@ -139,7 +144,7 @@ async def test_bad_queries_are_refused(ana: Person, query: str) -> None:
 
 @pytest.mark.parametrize("query", ["after_seq=-1", "after_seq=x", "after_seq=99999999999999999999"])
 async def test_bad_positions_are_refused(ana: Person, query: str) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
 
     answer = await ana.call("GET", f"/conversations/{conversation['id']}/events?{query}")
 
@@ -147,7 +152,7 @@ async def test_bad_positions_are_refused(ana: Person, query: str) -> None:
 
 
 async def test_an_unknown_assignee_or_channel_is_not_found(ana: Person) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
     await ana.patch(f"/conversations/{conversation['id']}", {"assigned_to": ana.user_id})
 
     assignee = await ana.patch(
@@ -187,7 +192,7 @@ async def test_what_is_not_offered_is_a_problem_too(
 async def test_who_asks_is_known_before_the_body_is_looked_at(
     rest: RestServer, ana: Person
 ) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
     url = f"/api/v1/conversations/{conversation['id']}/messages"
     endless = b"x" * (rest.settings.max_event_bytes + 1)
 
@@ -200,7 +205,7 @@ async def test_who_asks_is_known_before_the_body_is_looked_at(
 async def test_a_body_is_refused_by_what_it_says_and_by_what_it_is(
     rest: RestServer, ana: Person
 ) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
     url = f"/conversations/{conversation['id']}/messages"
     large = b" " * (rest.settings.max_event_bytes + 1)
 
@@ -234,7 +239,7 @@ async def test_a_body_that_says_it_is_huge_is_refused_before_it_comes(
 async def test_bad_input_does_not_flood_the_log(
     rest: RestServer, ana: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
-    conversation = await ana.opens_conversation()
+    conversation = await ana.opens_conversation(a_phone())
     caplog.clear()
 
     with caplog.at_level(logging.INFO):
