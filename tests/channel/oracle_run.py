@@ -83,6 +83,9 @@ def settings_of(folder: Path, database_url: str | None = None) -> Settings:
         http_rate_limit=UNLIMITED,
         event_rate_limit="100000/1",
         access_token_ttl="12h",
+        # Clients and servers share one busy loop here; a late ping is no lost connection.
+        ping_interval=10,
+        ping_timeout=120,
         demo="off",
     )
     return dev_key.complete(settings, folder)
@@ -101,6 +104,7 @@ class Talk:
         """Talk until everything is said and has settled, then judge."""
         await migrate(self.settings.database_url)
         async with open_store(self.settings.database_url) as store:
+            self._store = store
             self._organization = await store.users.create_organization("Oracle")
             simulated = self._simulated()
             await store.channels.ensure_channel(
@@ -174,7 +178,7 @@ class Talk:
                 assert watcher.connected, watcher.events.of("$disconnect") + watcher.events.of(
                     "error"
                 )
-            quarantined = len((await api.get("/api/v1/quarantine")).json().get("items", []))
+            poison = await self._store.quarantine.items(self._organization, cursor=None, limit=100)
         postman = simulator.postman
         return Outcome(
             verdict=simulator.oracle.judge(stored, watched, asked=self._asked),
@@ -184,7 +188,7 @@ class Talk:
             refused_forgeries=postman.refused_forgeries,
             accepted_forgeries=postman.accepted_forgeries,
             given_up=postman.given_up,
-            quarantined=quarantined,
+            quarantined=len(poison.items),
             watched_events=sum(len(events) for events in watched.values()),
             asked=len(self._asked),
             latencies=sorted(postman.latencies),
