@@ -12,7 +12,7 @@ from pytake.contract.client_events import MessageReceipt
 from pytake.domain.principal import Principal, Role
 from pytake.gateway import observe
 from pytake.gateway.connection import Connection
-from pytake.gateway.observe import FOLLOW_ONE_IN, Deliveries
+from pytake.gateway.observe import FOLLOW_ONE_IN, MAX_FOLLOWED_PER_SECOND, Deliveries
 from pytake.observability.metrics import Metrics
 from pytake.observability.trace_context import new_traceparent, trace_id_of
 from pytake.observability.tracing import Tracing
@@ -92,6 +92,17 @@ def test_one_broadcast_in_sixteen_asks_one_member_with_the_feature(deliveries) -
 
     assert [each for each in asked if each is not None] == [able] * (160 // FOLLOW_ONE_IN)
     assert all(deliveries.to_ask(event(seq), [plain]) is None for seq in range(100))
+
+
+def test_a_busy_pod_asks_no_more_often_than_fifty_times_a_second(deliveries, clock) -> None:
+    able = connection("receipts")
+
+    def asked(broadcasts: int) -> int:
+        return sum(deliveries.to_ask(event(1), [able]) is able for _ in range(broadcasts))
+
+    assert asked(100_000) == MAX_FOLLOWED_PER_SECOND
+    clock.now += 0.5
+    assert asked(100_000) == MAX_FOLLOWED_PER_SECOND // 2
 
 
 async def test_the_stages_of_a_confirmed_event_add_up(metrics, deliveries, clock) -> None:

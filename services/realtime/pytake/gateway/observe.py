@@ -1,13 +1,15 @@
 """Counts what goes out and how long it took, at the price of an addition.
 
 A broadcast to a thousand members is one observation of a thousand. One broadcast in
-sixteen, and every one whose trace is sampled, is followed further: one member with the
-feature `receipts` gets it in a frame that asks for an acknowledgement, and its answer
-closes the account of the stages on the way.
+sixteen, and every one whose trace is sampled, is followed further, but not more than fifty
+a second: one member with the feature `receipts` gets it in a frame that asks for an
+acknowledgement, and its answer closes the account of the stages on the way. Reading an
+answer costs as much as ten deliveries, so a busy pod asks for the same number as a quiet one.
 """
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +20,9 @@ from pytake.contract.client_events import MessageReceipt
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import RECEIPTS, Connection
+from pytake.observability.labels import DELIVERED_EVENTS
 from pytake.observability.metrics import Metrics
+from pytake.observability.registry import SECONDS
 from pytake.observability.trace_context import is_sampled, trace_id_of
 from pytake.observability.tracing import Tracing
 
@@ -27,7 +31,7 @@ RECEIPT_SECONDS = 5.0
 LOOK_AT_MOST = 64
 """How many members are asked for the feature: a room of thousands without it costs no more."""
 
-MAX_FOLLOWED = 1000
+MAX_FOLLOWED_PER_SECOND = 50
 
 
 @dataclass(slots=True)
@@ -64,40 +68,62 @@ class Deliveries:
     ) -> None:
         self._metrics = metrics
         self._tracing = tracing or Tracing()
-        self._path = path
         self._clock = clock
         self._followed: dict[Key, Followed] = {}
         self._until_next = FOLLOW_ONE_IN
+        self._may_follow = float(MAX_FOLLOWED_PER_SECOND)
+        self._topped_up_at = clock()
+        # Looked up once: these two are added to for every broadcast.
+        self._cells = {
+            name: (
+                metrics.events_sent.cell(name),
+                metrics.message_delivery_seconds.cell(name, path),
+            )
+            for name in DELIVERED_EVENTS
+        }
 
     def __call__(self, event: ConversationEvent, reached: int, kind: str) -> None:
-        """Count one event that was written to so many connections."""
+        """Count one event that was written to so many connections.
+
+        Written out in one piece: it runs for every broadcast, and each call would cost as
+        much as the additions that it is about.
+        """
         if reached == 0:
             return
-        self._metrics.events_sent.inc(event.name, amount=reached)
+        sent, cell = self._cells[event.name]
+        sent.value += reached
         if kind == "replay":
             self._metrics.recovered_messages.inc(amount=reached)
             return
-        self._observe(event, event.name, reached)
+        seconds = self._clock() - event.created_at.timestamp()
+        traceparent = event.traceparent
+        if seconds < 0 or (traceparent is not None and traceparent[-1] == "1"):
+            self._observe_slowly(event, event.name, reached, seconds)
+            return
+        cell.counts[bisect_left(SECONDS, seconds)] += reached
+        cell.sum += seconds * reached
 
     def batch(self, name: str, events: list[ConversationEvent], reached: int) -> None:
         """Count statuses that were collected and written as one event; the oldest counts."""
         self._metrics.status_batch_size.observe(len(events))
         if reached:
-            self._metrics.events_sent.inc(name, amount=reached)
-            self._observe(events[0], name, reached, links=events[1:])
+            self._cells[name][0].value += reached
+            seconds = self._clock() - events[0].created_at.timestamp()
+            self._observe_slowly(events[0], name, reached, seconds, links=events[1:])
 
-    def _observe(
+    def _observe_slowly(
         self,
         event: ConversationEvent,
         name: str,
         reached: int,
+        seconds: float,
         links: Iterable[ConversationEvent] = (),
     ) -> None:
-        seconds = self._clock() - event.created_at.timestamp()
+        """Observe what is seldom: sampled traces, batches, clocks that disagree."""
         if seconds < 0:
             self._metrics.clock_skew.inc()
             seconds = 0.0
-        cell = self._metrics.message_delivery_seconds.cell(name, self._path)
+        cell = self._cells[name][1]
         if not is_sampled(event.traceparent):
             cell.observe(seconds, reached)
             return
@@ -131,12 +157,22 @@ class Deliveries:
             return None
         if self._until_next <= 0:
             self._until_next = FOLLOW_ONE_IN
-        if len(self._followed) >= MAX_FOLLOWED:
+        if not self._has_budget():
             return None
         for member in islice(members, LOOK_AT_MOST):
             if RECEIPTS in member.features and member.outlet is not None:
                 return member
         return None
+
+    def _has_budget(self) -> bool:
+        now = self._clock()
+        earned = max(0.0, now - self._topped_up_at) * MAX_FOLLOWED_PER_SECOND
+        self._may_follow = min(MAX_FOLLOWED_PER_SECOND, self._may_follow + earned)
+        self._topped_up_at = now
+        if self._may_follow < 1:
+            return False
+        self._may_follow -= 1
+        return True
 
     def asked(self, event: ConversationEvent, connection: Connection) -> None:
         """Begin to wait: the broadcast was just written to the member that is asked."""
