@@ -32,6 +32,7 @@ LOOK_AT_MOST = 64
 """How many members are asked for the feature: a room of thousands without it costs no more."""
 
 MAX_FOLLOWED_PER_SECOND = 50
+MAX_FOLLOWED_AT_ONCE = 5
 
 
 @dataclass(slots=True)
@@ -71,7 +72,7 @@ class Deliveries:
         self._clock = clock
         self._followed: dict[Key, Followed] = {}
         self._until_next = FOLLOW_ONE_IN
-        self._may_follow = float(MAX_FOLLOWED_PER_SECOND)
+        self._may_follow = float(MAX_FOLLOWED_AT_ONCE)
         self._topped_up_at = clock()
         # Looked up once: these two are added to for every broadcast.
         self._cells = {
@@ -167,7 +168,7 @@ class Deliveries:
     def _has_budget(self) -> bool:
         now = self._clock()
         earned = max(0.0, now - self._topped_up_at) * MAX_FOLLOWED_PER_SECOND
-        self._may_follow = min(MAX_FOLLOWED_PER_SECOND, self._may_follow + earned)
+        self._may_follow = min(MAX_FOLLOWED_AT_ONCE, self._may_follow + earned)
         self._topped_up_at = now
         if self._may_follow < 1:
             return False
