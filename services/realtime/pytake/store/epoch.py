@@ -25,11 +25,17 @@ class Epoch:
         self.known = ""
 
     async def __call__(self) -> str:
-        if time.monotonic() >= self._known_until:
-            async with self._reading:
-                if time.monotonic() >= self._known_until:
-                    self.known = await self._read()
-                    self._known_until = time.monotonic() + _REMEMBERED_SECONDS
+        """Return the epoch.
+
+        One asks the database, the others go on with what was known: while it is away
+        they would otherwise wait for it one after the other.
+        """
+        if time.monotonic() < self._known_until or (self._reading.locked() and self.known):
+            return self.known
+        async with self._reading:
+            if time.monotonic() >= self._known_until:
+                self.known = await self._read()
+                self._known_until = time.monotonic() + _REMEMBERED_SECONDS
         return self.known
 
     async def _read(self) -> str:

@@ -60,7 +60,7 @@ class Store:
     ) -> None:
         self._database = Database(parse_url(database_url), pool_size=pool_size)
         database = self._database
-        epoch = Epoch(database)
+        epoch = self._epoch = Epoch(database)
         # On SQLite one writer at a time is the rule, and no pool of connections runs dry.
         turns = Turns() if database.is_postgres else Turns(seconds=SQLITE_BUSY_SECONDS)
         signals = self._signals = Signals(database, listen_url)
@@ -106,6 +106,7 @@ class Store:
         try:
             async with self._database.read() as connection:
                 await check_schema(connection)
+            await self._epoch()
         except BaseException:
             await self._database.close()
             raise
