@@ -9,7 +9,11 @@ import aiohttp
 import pytest
 
 from cluster.waiting import eventually
-from integration.gateway.pods import Cluster, user_id
+from integration.gateway.clients import Client
+from integration.gateway.pods import ORGANIZATION, Cluster, user_id
+from pytake.application.connection_ports import CloseOrder
+from pytake.domain.errors import ErrorCode
+from pytake.domain.ids import ConnectionId
 from pytake.gateway.pod import Options
 
 pytestmark = pytest.mark.integration
@@ -136,3 +140,42 @@ async def test_nothing_is_left_of_who_went_away_while_being_admitted(cluster: Cl
     await eventually(lambda: not pod.gateway.server._admitted, "nothing is remembered")
     assert not pod.gateway.sessions._admitted
     assert len(pod.gateway.registry) == 0
+
+
+async def test_a_close_order_that_comes_before_the_greeting_is_not_lost(
+    cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = await cluster.pod()
+    sessions = pod.gateway.sessions
+    welcome = sessions.welcome
+
+    async def evicted_first(sid: str) -> None:
+        order = CloseOrder(ConnectionId(sid), user_id("ana"), ErrorCode.CONNECTION_CAP)
+        sessions.on_close_order(order)
+        await welcome(sid)
+
+    monkeypatch.setattr(sessions, "welcome", evicted_first)
+    ana = await connect(pod)
+
+    assert (await ana.next("error"))["code"] == "connection_cap"
+    await ana.wait_closed()
+
+
+async def test_a_revocation_during_the_handshake_holds(cluster: Cluster) -> None:
+    verify = cluster.verify
+
+    async def revoked_meanwhile(token: str) -> Any:
+        principal = await verify(token)
+        await cluster.make_user("ana")
+        await cluster.store.rights.revoke(ORGANIZATION, user_id("ana"), None)
+        await cluster.rights.load()
+        return principal
+
+    cluster.verify = revoked_meanwhile  # type: ignore[assignment]
+    pod = await cluster.pod()
+    ana = Client(pod.url, cluster.token(iat=1))
+    await ana.sio.connect(pod.url, auth=ana.auth, transports=ana.transports)
+
+    assert (await ana.next("error"))["code"] == "token_revoked"
+    await ana.wait_closed()
+    await ana.close()

@@ -70,6 +70,8 @@ class Lifetime:
 
     def begin(self, connection: Connection) -> None:
         """Start the clocks of a new connection."""
+        # Rights may have changed between the check of its token and this moment.
+        self._tasks.start(self.judge(connection.principal.user_id), "judge a new connection")
         self._watch_token(connection)
         if self._max_age_seconds > 0:
             # Jitter, so that connections of one rush do not leave as one.

@@ -7,6 +7,7 @@ after the other, and its end after them.
 
 import asyncio
 import uuid
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -43,6 +44,9 @@ from pytake.gateway.viewers import Viewers
 from pytake.observability.metrics import Metrics
 
 log = structlog.get_logger()
+
+MAX_EARLY = 1000
+"""Close orders kept for connections that are not known (yet)."""
 
 MAX_NAME = 64
 """Characters of an unknown event's name that are told back to who sent it."""
@@ -92,6 +96,7 @@ class Sessions:
         self._enter_rooms = enter_rooms
         self._outlet = outlet
         self._admitted: dict[str, tuple[Admitted, float]] = {}
+        self._early: OrderedDict[ConnectionId, CloseOrder] = OrderedDict()
         signals.listen(
             self.on_close_order, lambda user_id, pod: rates.shared_with(user_id, frozenset({pod}))
         )
@@ -135,6 +140,8 @@ class Sessions:
         self._audience.send(connection, "connected", data)
         self._lifetime.begin(connection)
         self._seat(admitted)
+        if (order := self._early.pop(ConnectionId(sid), None)) is not None:
+            self.on_close_order(order)
         self._metrics.handshake_duration_seconds.observe(_now() - started, "ok")
         resumed = "yes" if admitted.previous is not None else "no"
         carrier = getattr(connection.outlet, "transport_name", "websocket")
@@ -176,7 +183,13 @@ class Sessions:
     def on_close_order(self, order: CloseOrder) -> None:
         """End one of our connections because another pod asks for it."""
         connection = self._registry.get(order.connection_id)
-        if connection is None or connection.principal.user_id != order.user_id:
+        if connection is None:
+            # Perhaps it gave way before it was greeted: the order may be the faster one.
+            self._early[order.connection_id] = order
+            if len(self._early) > MAX_EARLY:
+                self._early.popitem(last=False)
+            return
+        if connection.principal.user_id != order.user_id:
             return
         is_patient = self._lifetime.is_draining and not order.has_joined
         if order.code is ErrorCode.SUPERSEDED and is_patient:
