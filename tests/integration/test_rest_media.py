@@ -1,28 +1,28 @@
 """Files over REST: who may read them, as what, and how large they may be."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from rest.server import Person, RestServer, rest_server
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 100
 HTML = b"<!doctype html><script>alert(1)</script>"
 
 
-@pytest.fixture
-async def rest(tmp_path: Path) -> AsyncIterator[RestServer]:
-    async with rest_server(tmp_path) as server:
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def rest(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RestServer]:
+    async with rest_server(tmp_path_factory.mktemp("media")) as server:
         yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def ana(rest: RestServer) -> Person:
     return await rest.person(name="Ana")
 
