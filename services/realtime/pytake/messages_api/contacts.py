@@ -14,7 +14,7 @@ router = APIRouter(tags=["administration"])
 Api = Annotated[Services, Depends(services_of)]
 
 
-def _contact_id(
+async def _contact_id(
     contact_id: Annotated[str, Path(json_schema_extra={"format": "uuid"})],
 ) -> ContactId:
     return ContactId(uuid_or_refuse("contact_id", contact_id))
