@@ -2,8 +2,9 @@ import { problem, RealtimeError, type Tokens, UNREACHABLE, type UserBody } from 
 
 const KEY = "pytake.session";
 const LOCK = "pytake:refresh";
-/** A token that ends sooner is renewed before it is used. */
+/** A token in the last fifth of its life, at most its last 30 s, is renewed before it is used. */
 const EARLY_MS = 30_000;
+const EARLY_SHARE = 0.2;
 
 interface Stored {
   refresh_token: string;
@@ -12,7 +13,7 @@ interface Stored {
 
 interface Access {
   token: string;
-  endsAt: number;
+  renewAt: number;
 }
 
 /**
@@ -49,7 +50,7 @@ export class Session {
   }
 
   getToken = async ({ fresh = false }: { fresh?: boolean } = {}): Promise<string> => {
-    const isGood = this.access && this.access.endsAt - Date.now() > EARLY_MS;
+    const isGood = this.access && Date.now() < this.access.renewAt;
     if (this.access && isGood && !fresh) return this.access.token;
     this.renewing ??= this.renew().finally(() => {
       this.renewing = undefined;
@@ -89,7 +90,9 @@ export class Session {
 }
 
 function accessOf(tokens: Tokens): Access {
-  return { token: tokens.access_token, endsAt: Date.now() + tokens.expires_in * 1_000 };
+  const life = tokens.expires_in * 1_000;
+  const renewAt = Date.now() + life - Math.min(EARLY_MS, life * EARLY_SHARE);
+  return { token: tokens.access_token, renewAt };
 }
 
 function keep({ refresh_token, user }: Pick<Tokens, "refresh_token" | "user">): void {

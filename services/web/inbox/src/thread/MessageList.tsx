@@ -32,6 +32,10 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
   });
   const { isAtEnd, unseen, day, onScroll, toEnd } = useEnd(open, items, virtual);
 
+  // A short conversation stands above the composer, where the next message will be. It is moved
+  // by its transform: that is no layout, so nothing around it shifts.
+  const total = virtual.getTotalSize();
+  const lift = Math.max(0, (virtual.scrollRect?.height ?? 0) - total);
   useStartAtEnd(open.phase === "ready", items.length, virtual);
   return (
     <section className="thread-scroll-frame" aria-label={words.history}>
@@ -39,14 +43,14 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the history scrolls by keyboard */}
       <div className="thread-scroll" ref={scroller} onScroll={onScroll} tabIndex={0} data-history>
         {open.phase === "loading" && <ThreadSkeleton />}
-        <ol className="thread-items" style={{ height: virtual.getTotalSize() }}>
+        <ol className="thread-items" style={{ height: total + lift }}>
           {virtual.getVirtualItems().map(({ index, key, start }) => (
             <li
               key={key}
               ref={virtual.measureElement}
               data-index={index}
               className="thread-item"
-              style={{ transform: `translateY(${start}px)` }}
+              style={{ transform: `translateY(${start + lift}px)` }}
             >
               <Item item={items[index]} open={open} searched={searched} />
             </li>
