@@ -1,5 +1,7 @@
 """Whatever comes in, what leaves is the log: every event once, in order, without holes."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +9,7 @@ from pytake.gateway.sequencer import (
     HOLE_PATIENCE_SECONDS,
     MAX_HELD,
     MAX_RECENT,
+    MAX_RECENT_BYTES,
     Sequencer,
     Versions,
 )
@@ -138,6 +141,16 @@ def test_only_the_newest_are_remembered() -> None:
 
     assert sequencer.since(1) is None
     assert len(sequencer.since(2) or ()) == MAX_RECENT
+
+
+def test_large_events_are_remembered_by_their_bytes() -> None:
+    sequencer = started(head=0)
+    large = b"x" * (MAX_RECENT_BYTES // 4)
+    for seq in range(1, 11):
+        sequencer.offer(replace(event(seq), data=large), 0)
+
+    assert [each.seq for each in sequencer.recent] == [7, 8, 9, 10]
+    assert sequencer.since(5) is None
 
 
 @given(

@@ -23,6 +23,8 @@ MAX_HELD = 256
 """Above it, held events are forgotten: the store has them, and one page of it is cheaper."""
 
 MAX_RECENT = 256
+MAX_RECENT_BYTES = 65_536
+"""What a room remembers for who was away for a moment. A pod has thousands of rooms."""
 
 
 class Versions(NamedTuple):
@@ -57,12 +59,13 @@ class Sequencer:
     of the last event that went out; each method returns what goes out now, in order.
     """
 
-    __slots__ = ("_held", "_hole_since", "_newest", "checked", "head", "recent")
+    __slots__ = ("_held", "_hole_since", "_newest", "_recent_bytes", "checked", "head", "recent")
 
     def __init__(self) -> None:
         self.head: int | None = None
         self.checked = NEVER_CHECKED
-        self.recent: deque[ConversationEvent] = deque(maxlen=MAX_RECENT)
+        self.recent: deque[ConversationEvent] = deque()
+        self._recent_bytes = 0
         self._held: dict[int, ConversationEvent] = {}
         self._newest = 0
         self._hole_since: float | None = None
@@ -156,12 +159,18 @@ class Sequencer:
                 break
             del self._held[event.seq]
             self.head = event.seq
-            self.recent.append(event)
+            self._remember(event)
             out.append(event)
         if out:
             self._hole_since = None
         self._watch_for_a_hole(now)
         return out
+
+    def _remember(self, event: ConversationEvent) -> None:
+        self.recent.append(event)
+        self._recent_bytes += len(event.data)
+        while len(self.recent) > MAX_RECENT or self._recent_bytes > MAX_RECENT_BYTES:
+            self._recent_bytes -= len(self.recent.popleft().data)
 
     def _watch_for_a_hole(self, now: float) -> None:
         if self.head is None:
