@@ -17,6 +17,7 @@ from cluster.certificates import create_certificates
 from cluster.nginx_server import Flavor, NginxServer
 from cluster.pods import Pod, PodKind, run_pytake
 from cluster.postgres_server import PostgresServer
+from cluster.private_words import private_words_in
 from cluster.programs import Program, temporary_folder
 from cluster.redis_server import RedisServer
 
@@ -106,13 +107,19 @@ class Cluster:
         return self.postgres.migrated_template
 
     def stop(self) -> None:
-        """Stop everything, whatever state it is in. Pods are killed: a drain is for tests of it."""
+        """Stop everything, whatever state it is in. Pods are killed: a drain is for tests of it.
+
+        Raises:
+            AssertionError: The log of a pod holds a token, a phone or a text.
+        """
         self.nginx.stop()
         for program in (*self.pods, *self._removed, *reversed(self._own_servers)):
             if program.is_running:
                 program.kill()
         if self._database and self.postgres.is_running:  # not our own: that one is gone by now
             self.postgres.drop_database(self._database)
+        private = private_words_in(pod.log for pod in (*self.pods, *self._removed))
+        assert not private, private[:20]
 
     def __enter__(self) -> Self:
         try:

@@ -224,6 +224,33 @@ def explain(code: Annotated[str | None, typer.Argument()] = None) -> None:
     raise typer.Exit(0 if is_known else 1)
 
 
+@app.command()
+def tail(user: Annotated[str, typer.Option(help="Id of the user.")]) -> None:
+    """Follow what should reach one user, live; nothing of what people wrote is shown."""
+    asyncio.run(_tail(user))
+
+
+async def _tail(user: str) -> None:
+    from pytake.domain.ids import UserId
+    from pytake.processes.commands.tail import UnknownUser, follow, principal_of
+    from pytake.processes.redis_client import connect_redis
+    from pytake.store import open_store
+
+    settings = _settings()
+    if not settings.redis_url:
+        _fail("PYTAKE_REDIS_URL: must be set; `pytake dev` has no broker to listen to", status=2)
+    async with open_store(settings.database_url) as store:
+        redis = connect_redis(settings.redis_url, timeout=None)
+        try:
+            principal = await principal_of(store.users, UserId(user))
+            async for line in follow(principal, store.event_log, redis):
+                typer.echo(line)
+        except UnknownUser:
+            _fail(f"{user}: no organization has a user of this id")
+        finally:
+            await redis.aclose()
+
+
 # --- what they share ---------------------------------------------------------------------
 
 

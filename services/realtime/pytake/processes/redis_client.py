@@ -18,7 +18,7 @@ from pytake.domain.errors import Unavailable
 TIMEOUT_SECONDS = 2.0
 
 
-def connect_redis(url: str, *, timeout: float = TIMEOUT_SECONDS) -> Any:
+def connect_redis(url: str, *, timeout: float | None = TIMEOUT_SECONDS) -> Any:
     """Return a client for commands; nothing is opened before the first one.
 
     Raises:

@@ -1,0 +1,80 @@
+"""`pytake tail`: what should reach one user, live, without a word of what people wrote.
+
+Listens to the broker beside the pods and takes no place under the user's cap: what is
+printed here and not seen by the user was lost between a pod and the browser; what is not
+printed was never published, or is not the user's to see.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pytake.application.ports import EventLog, UserDirectory
+from pytake.broker.envelope import CHANNEL_PREFIX, BadEnvelope, decode
+from pytake.domain.conversation import Access, may_see
+from pytake.domain.events import ConversationEvent
+from pytake.domain.ids import ConversationId, UserId
+from pytake.domain.principal import Principal
+
+KNOWN_CONVERSATIONS = 10_000
+
+
+class UnknownUser(Exception):
+    """No organization has a user of this id."""
+
+
+async def principal_of(users: UserDirectory, user_id: UserId) -> Principal:
+    """Return the user as pods see it.
+
+    Raises:
+        UnknownUser: There is none.
+    """
+    for organization_id, _ in await users.organizations():
+        user = await users.user(organization_id, user_id)
+        if user is not None:
+            return Principal(user_id, organization_id, user.role, datetime.now(UTC), user.name)
+    raise UnknownUser(user_id)
+
+
+async def follow(principal: Principal, event_log: EventLog, redis: Any) -> AsyncIterator[str]:
+    """Yield a line for each durable event that the user may see, until closed.
+
+    Args:
+        principal: Whose events.
+        event_log: Says who may see a conversation.
+        redis: A client of the broker.
+    """
+    known: dict[ConversationId, tuple[int, Access | None]] = {}
+    async with redis.pubsub() as listening:
+        await listening.psubscribe(f"{CHANNEL_PREFIX}*")
+        async for message in listening.listen():
+            if message["type"] == "psubscribe":
+                yield "listening"
+                continue
+            try:
+                event = decode(message["data"])
+            except BadEnvelope:
+                continue
+            if event.organization_id != principal.organization_id:
+                continue
+            checked = known.get(event.conversation_id)
+            if checked is None or checked[0] < event.acl_version:
+                if len(known) >= KNOWN_CONVERSATIONS:
+                    known.clear()
+                found = await event_log.access([event.conversation_id])
+                checked = (event.acl_version, found.get(event.conversation_id))
+                known[event.conversation_id] = checked
+            access = checked[1]
+            if access and may_see(principal, access.organization_id, access.assigned_to):
+                yield _line(event)
+
+
+def _line(event: ConversationEvent) -> str:
+    age = max(0.0, time.time() - event.created_at.timestamp())
+    moment = event.created_at.strftime("%H:%M:%S.%f")[:-3]
+    trace = f"  trace {event.traceparent[3:35]}" if event.traceparent else ""
+    return (
+        f"{moment}  {event.name:<22} {event.conversation_id}  seq {event.seq:<6} "
+        f"{len(event.data)} bytes  {age * 1000:.0f} ms after commit{trace}"
+    )

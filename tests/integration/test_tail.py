@@ -1,0 +1,67 @@
+"""`pytake tail` on the real cluster: what Ana should get, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.cluster import Cluster
+from cluster.pods import pod_environment
+from cluster.waiting import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_users_events_are_followed_without_their_texts(cluster: Cluster, tmp_path: Path) -> None:
+    conversation = cluster.create_conversation()
+    with cluster.api(cluster.token("ana-of-tail")) as ana:
+        ana.get("/conversations").raise_for_status()
+    with cluster.api() as admin:
+        users = admin.get("/users").json()["items"]
+    (user_id,) = (each["id"] for each in users if each["name"] == "Ana-of-tail")
+    output = tmp_path / "tail.txt"
+    with output.open("wb") as written:
+        tail = subprocess.Popen(
+            [Path(sys.executable).parent / "pytake", "tail", "--user", user_id],
+            env=pod_environment(cluster.settings) | {"PYTHONUNBUFFERED": "1"},
+            cwd=cluster.folder,
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: "listening" in output.read_text(), "tail listens", 30)
+
+        message = cluster.send(conversation["id"], "texto secreto")
+        lines = wait_until(lambda: _events(output), "the message is followed")
+        assert conversation["id"] in lines[0]
+        assert f"seq {message['seq']}" in lines[0]
+        assert "secreto" not in output.read_text()
+
+        _give_to_somebody_else(cluster, conversation)
+        cluster.send(conversation["id"], "not hers any more")
+        other = cluster.create_conversation()
+        cluster.send(other["id"], "hers")
+        wait_until(lambda: other["id"] in output.read_text(), "the next of hers is followed")
+        after = [line for line in _events(output) if conversation["id"] in line]
+        assert len(after) == 1
+    finally:
+        tail.terminate()
+        tail.wait(10)
+
+
+def _events(output: Path) -> list[str]:
+    return [line for line in output.read_text().splitlines() if "message:new" in line]
+
+
+def _give_to_somebody_else(cluster: Cluster, conversation: dict[str, Any]) -> None:
+    with cluster.api(cluster.token("rui-of-tail")) as rui:
+        rui.get("/conversations").raise_for_status()
+    with cluster.api() as admin:
+        users = admin.get("/users").json()["items"]
+        (rui_id,) = (each["id"] for each in users if each["name"] == "Rui-of-tail")
+        path = f"/conversations/{conversation['id']}"
+        admin.patch(path, json={"assigned_to": rui_id}).raise_for_status()
