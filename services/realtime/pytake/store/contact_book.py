@@ -165,7 +165,9 @@ async def _exists(
 
 
 async def _rows(connection: AsyncConnection, query: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+    rows = (await connection.execute(query)).mappings()
+    # Names of columns like `value` are quoted names, which are not plain text for JSON.
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 async def _show_phone(connection: AsyncConnection, contact_id: ContactId, phone: str) -> None:
