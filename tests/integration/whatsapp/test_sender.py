@@ -145,6 +145,25 @@ async def test_a_message_whose_window_closes_in_the_queue_is_not_sent(
     assert _attempts(bench, message_id) == 0
 
 
+async def test_whatsapp_knows_better_when_the_window_is_closed(bench: Bench) -> None:
+    conversation = await bench.conversation()
+    faults = bench.simulator.world.faults
+    bench.simulator.world.faults = replace(faults, refused=1.0, failure_codes=(131047,))
+
+    message_id = await bench.send(conversation.id)
+    await bench.until_status(message_id, "failed")
+    (after,) = await bench.conversations()
+    bench.customer_writes("ainda estou aqui")
+
+    async def is_open_again() -> bool:
+        (found,) = await bench.conversations()
+        return found.window_expires_at is not None
+
+    assert conversation.window_expires_at is not None
+    assert after.window_expires_at is None
+    await eventually(is_open_again, "the customer opened it anew")
+
+
 async def test_a_template_may_leave_outside_the_window(bench: Bench, store: Store) -> None:
     committed = await store.conversations.open_conversation(
         bench.organization,

@@ -79,7 +79,8 @@ class StatusReport:
     """What a provider (or our own sender) says of an outbound message.
 
     Found by `message_id` (ours, echoed by the provider) or else by `whatsapp_message_id`.
-    `whatsapp_message_id` is stored when it was not known yet.
+    `whatsapp_message_id` is stored when it was not known yet. `window_was_closed`: the
+    provider says that the 24 hours are over, so ours ends too unless the customer wrote since.
     """
 
     organization_id: OrganizationId
@@ -88,6 +89,7 @@ class StatusReport:
     message_id: MessageId | None = None
     whatsapp_message_id: str | None = None
     error: Mapping[str, Any] | None = None
+    window_was_closed: bool = False
     traceparent: str | None = field(default=None, compare=False)
 
 

@@ -1,6 +1,9 @@
 """Storing what became of messages."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,6 +13,7 @@ from pytake.domain.errors import Conflict
 from pytake.domain.events import ConversationEvent
 from pytake.domain.message import Message
 from pytake.domain.status import RANK, MessageStatus, advance
+from pytake.domain.window import WINDOW
 from pytake.store import fast_status
 from pytake.store.engine import is_duplicate
 from pytake.store.log import append, status_draft
@@ -29,7 +33,7 @@ class StatusWriter(ConversationWriter):
         """
         await self._epoch()
         try:
-            if self._database.is_postgres:
+            if self._database.is_postgres and not report.window_was_closed:
                 return await self._report_fast(report)
             return await self._report_under_lock(report)
         except Exception as error:
@@ -89,6 +93,8 @@ class StatusWriter(ConversationWriter):
                 await _store_report(connection, after)
             stored: tuple[ConversationEvent, ...] = ()
             if drafts:
+                if report.window_was_closed:
+                    conversation["window_expires_at"] = _without_window(conversation, message)
                 stored = await append(
                     connection,
                     conversation,
@@ -105,6 +111,14 @@ class StatusWriter(ConversationWriter):
             is_new=bool(stored),
             previous_assignee=conversation["assigned_to"],
         )
+
+
+def _without_window(conversation: Mapping[str, Any], message: Message) -> datetime | None:
+    """Believe WhatsApp that there is no window, unless the customer has written since."""
+    expires: datetime | None = conversation["window_expires_at"]
+    if expires is not None and expires - WINDOW > message.created_at:
+        return expires
+    return None
 
 
 async def _reported_message(connection: AsyncConnection, report: StatusReport) -> Message | None:

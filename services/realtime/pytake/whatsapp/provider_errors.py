@@ -187,6 +187,11 @@ class ProviderError:
         return error
 
 
+def says_window_closed(error: Mapping[str, Any] | None) -> bool:
+    """Whether an error as we show it says that the 24 hours are over."""
+    return error is not None and error.get("code") == f"whatsapp_{WINDOW_CODE}"
+
+
 def read_error(body: Any, http_status: int | None = None) -> ProviderError:
     """Understand an error object as answers and webhooks carry it, however incomplete."""
     if not isinstance(body, dict):

@@ -62,6 +62,7 @@ from pytake.whatsapp.provider_errors import (
     Bucket,
     Meaning,
     ProviderError,
+    says_window_closed,
 )
 
 log = structlog.get_logger()
@@ -377,6 +378,7 @@ class ChannelSender:
                 message_id=message.message_id,
                 whatsapp_message_id=whatsapp_message_id,
                 error=error,
+                window_was_closed=says_window_closed(error),
                 traceparent=message.traceparent,
             )
         )

@@ -7,7 +7,7 @@ from pytake.domain.ids import MessageId, parse_uuid
 from pytake.domain.status import MessageStatus, status_from_provider
 from pytake.whatsapp.inbound import MAX_PROVIDER_ID, NotUnderstood, provider_time
 from pytake.whatsapp.payloads import StatusItem
-from pytake.whatsapp.provider_errors import read_error
+from pytake.whatsapp.provider_errors import read_error, says_window_closed
 
 
 def to_report(item: StatusItem, channel: Channel, received_at: datetime) -> StatusReport:
@@ -38,4 +38,5 @@ def to_report(item: StatusItem, channel: Channel, received_at: datetime) -> Stat
         message_id=MessageId(ours) if ours is not None else None,
         whatsapp_message_id=provider_id,
         error=error,
+        window_was_closed=says_window_closed(error),
     )
