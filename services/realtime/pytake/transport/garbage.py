@@ -37,15 +37,20 @@ def freeze_garbage() -> float:
 async def keep_garbage_frozen(
     every_seconds: float = FREEZE_SECONDS, on_pause: Callable[[float], None] | None = None
 ) -> None:
-    """Freeze at once and then again and again, until cancelled.
+    """Freeze at once and then again and again, until cancelled; then all is as before.
 
     Args:
         every_seconds: How often. A freeze costs about 0.2 µs for each new object.
         on_pause: Told the seconds that each freeze stopped the loop.
     """
+    thresholds = gc.get_threshold()
     gc.set_threshold(*THRESHOLDS)
-    while True:
-        pause = freeze_garbage()
-        if on_pause is not None:
-            on_pause(pause)
-        await asyncio.sleep(every_seconds)
+    try:
+        while True:
+            pause = freeze_garbage()
+            if on_pause is not None:
+                on_pause(pause)
+            await asyncio.sleep(every_seconds)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
