@@ -40,7 +40,7 @@ from pytake.processes.tokens import build_tokens
 from pytake.settings import Settings
 from pytake.store import Store
 from pytake.tokens.rights import PolledRights
-from pytake.transport import AsyncRedisManager
+from pytake.transport import AsyncRedisManager, keep_garbage_frozen
 
 log = structlog.get_logger()
 
@@ -94,6 +94,7 @@ async def serve_gateway(
             StoreWatch(store, metrics).run,
             lambda: watch_loop(metrics),
             probes.status.run,
+            keep_garbage_frozen,
             *tokens.work,
         ]
         app, options = pod.gateway.asgi(health)
