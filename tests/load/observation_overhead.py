@@ -1,6 +1,6 @@
 """What figures, receipts and traces cost the fan-out, measured in pairs.
 
-    PYTHONPATH=tests python tests/load/observation_overhead.py [--room 1000] [--pairs 20]
+    PYTHONPATH=tests python tests/load/observation_overhead.py [--room 1000] [--pairs 30]
 
 One pod of the gateway on direct sockets; its clients live in another process, read everything
 and acknowledge what asks for it. Broadcasts go straight to the room's audience, so that nothing
@@ -207,13 +207,13 @@ async def _pairs(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=30)
     options = parser.parse_args()
     logs.configure("bench", level="error")
     missed = False
     for room_size, connections, per_turn, allowed in (
         (1000, 1000, 64, 0.03),
-        (10, 1000, 3200, 0.05),
+        (10, 300, 800, 0.05),
     ):
         costs = uvloop.run(measure(room_size, connections, options.pairs, per_turn))
         median = statistics.median(costs)
