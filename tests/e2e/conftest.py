@@ -29,8 +29,10 @@ class Dev(Pod):
         self.command[1:] = ["dev"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of a file. While it is open its thread counts as one with a running
+    event loop, so it must be closed before the asynchronous tests of another file."""
     if not built_page().exists():
         pytest.skip("the page is not built: make web")
     with chromium() as found:
