@@ -1,7 +1,7 @@
 """Fixtures that every suite shares, and the rule that nothing is left out in silence.
 
 A test that needs a program which is neither here nor allowed to be installed is left out, named in
-the summary, and turns the exit status of an otherwise good run into 3.
+the summary, and changes the exit status of an otherwise good run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from cluster.programs import Program, ProgramMissing, temporary_folder
 from cluster.redis_server import RedisServer
 
 ASYNC_DRIVER = "postgresql+asyncpg"
-LEFT_OUT_EXIT_STATUS = 3
+# Not 3, which pytest keeps for its own failures; `make test` turns it into 3.
+LEFT_OUT_EXIT_STATUS = 33
 
 
 def left_out(config: pytest.Config) -> int:
