@@ -7,7 +7,7 @@ and acknowledge what asks for it. Broadcasts go straight to the room's audience,
 but the fan-out is measured. Each pair runs the same broadcasts with and without observation, on
 the same connections, in turns of changing order; compared is the CPU time of the pod's process
 a delivery, which is the inverse of its throughput on a core. Observed means: every delivery in the
-histogram, one broadcast in sixteen (at most 50 a second) followed to its receipt, 2 % of the
+histogram, one broadcast in sixteen (at most 10 a second) followed to its receipt, 2 % of the
 traces sampled and exported to an exporter that drops them.
 """
 

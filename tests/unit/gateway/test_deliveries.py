@@ -99,7 +99,7 @@ def test_one_broadcast_in_sixteen_asks_one_member_with_the_feature(deliveries) -
     assert all(deliveries.to_ask(event(seq), [plain]) is None for seq in range(100))
 
 
-def test_a_busy_pod_asks_no_more_often_than_fifty_times_a_second(deliveries, clock) -> None:
+def test_a_busy_pod_asks_no_more_often_than_ten_times_a_second(deliveries, clock) -> None:
     able = connection("receipts")
 
     def asked(broadcasts: int) -> int:

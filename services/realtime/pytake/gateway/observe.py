@@ -1,7 +1,7 @@
 """Counts what goes out and how long it took, at the price of an addition.
 
 A broadcast to a thousand members is one observation of a thousand. One broadcast in
-sixteen, and every one whose trace is sampled, is followed further, but not more than fifty
+sixteen, and every one whose trace is sampled, is followed further, but not more than ten
 a second: one member with the feature `receipts` gets it in a frame that asks for an
 acknowledgement, and its answer closes the account of the stages on the way. Reading an
 answer costs as much as ten deliveries, so a busy pod asks for the same number as a quiet one.
@@ -31,7 +31,7 @@ RECEIPT_SECONDS = 5.0
 LOOK_AT_MOST = 64
 """How many members are asked for the feature: a room of thousands without it costs no more."""
 
-MAX_FOLLOWED_PER_SECOND = 50
+MAX_FOLLOWED_PER_SECOND = 10
 MAX_FOLLOWED_AT_ONCE = 5
 
 
