@@ -25,7 +25,7 @@ from e2e.browsers import Person, chromium
 from e2e.conftest import Dev
 
 QUIET_CUSTOMER = "Beatriz Camargo"
-MESSAGES = 100
+MESSAGES = 60
 LONG = 10_000
 
 WATCH_SCREEN = """
@@ -100,7 +100,7 @@ def enter_to_screen(writer: Person, reader: Person) -> list[float]:
     writer.page.evaluate(WATCH_ENTER)
     for number in range(MESSAGES):
         writer.write(f"n.{number}")
-        writer.page.wait_for_timeout(150)
+        writer.page.wait_for_timeout(400)
     last = f"n.{MESSAGES - 1}"
     reader.page.wait_for_function("(text) => window.arrivals[text] > 0", arg=last)
     sent: dict[str, float] = writer.page.evaluate("window.sent")
