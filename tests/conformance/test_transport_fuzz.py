@@ -1,6 +1,6 @@
 """Random and mutated frames and polling bodies against a live server.
 
-The short form runs with `make test`; PYTAKE_FUZZ_FRAMES sets the number for `make full`.
+The short form runs with `make test`, a million with `make full`.
 Whatever a client sends, nothing is raised, and afterwards nothing is left of it: no
 session, task, room or buffered byte.
 """
@@ -22,7 +22,6 @@ from pytake.transport import AsyncServer
 from pytake.transport.fault_log import FAULTS, QUIET_SECONDS
 from running_transport import Pod, RawWebsocket, masked, running, until
 
-FRAMES = int(os.environ.get("PYTAKE_FUZZ_FRAMES", "20000"))
 FRAMES_PER_CONNECTION = 50
 # An eighth goes through polling, which is slower by far.
 POLLING_SHARE = 8
@@ -152,21 +151,27 @@ async def attack_by_polling(pod: Pod, fuzzer: Fuzzer, http: httpx.AsyncClient) -
     return sent
 
 
-@pytest.mark.timeout(max(120, FRAMES // 300))
+@pytest.mark.parametrize(
+    "frames",
+    [
+        20_000,
+        pytest.param(1_000_000, marks=(pytest.mark.full, pytest.mark.timeout(3600))),
+    ],
+)
 async def test_whatever_clients_send_nothing_breaks_and_nothing_is_left(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, frames: int
 ) -> None:
     uncaught: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: uncaught.append(context))
     caplog.set_level(logging.WARNING)
     sio = make_server()
     async with running(sio) as pod:
-        await attack(pod, FRAMES // 10)
+        await attack(pod, frames // 10)
         await quiet(sio)
         before = resident_bytes()
         tasks = len(asyncio.all_tasks())
 
-        await attack(pod, FRAMES)
+        await attack(pod, frames)
 
         await quiet(sio)
         assert uncaught == []

@@ -1,6 +1,6 @@
 """The smallest honest chat server on `pytake.transport`, for comparisons with its peers.
 
-    python tests/load/transport_peer.py PORT
+    python tests/load/peers/transport_peer.py PORT
 
 It does what the peers of the yardstick do: verifies an HS256 token, joins a room, acknowledges
 a ping, and broadcasts a message of 372 bytes. Environment: SECRET, MANAGER=mem|redis,
