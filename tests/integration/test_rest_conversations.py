@@ -140,6 +140,26 @@ async def test_who_loses_a_conversation_is_told_so_and_who_gets_it_as_well(
     ]
 
 
+async def test_a_conversation_that_was_opened_is_on_the_lists_before_anybody_writes(
+    rest: RestServer,
+) -> None:
+    ana = await rest.person()
+    rest.heard.notices.clear()
+
+    opened = await ana.opens_conversation()
+    contact = {"name": "Rui", "phone": opened["contact"]["phone"]}
+    again = await ana.post("/conversations", {"contact": contact})
+
+    assert again.status_code == 200
+    [(rooms, name, data)] = rest.heard.notices
+    organization = f"organization:{rest.organization_id}"
+    assert (rooms, name) == (
+        (f"{organization}:admins", f"{organization}:unassigned"),
+        "inbox:updated",
+    )
+    assert data["conversation"]["id"] == opened["id"]
+
+
 async def test_closing_and_reopening(rest: RestServer) -> None:
     ana = await rest.person()
     conversation = await ana.opens_conversation()

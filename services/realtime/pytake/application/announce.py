@@ -40,8 +40,13 @@ class Announcer:
         self._published: dict[ConversationId, int] = {}
 
     async def __call__(self, committed: Committed) -> None:
-        """Publish the events and the change of the list; never raises `Unavailable`."""
+        """Publish the events and the change of the list; never raises `Unavailable`.
+
+        A conversation that was just opened has no event yet, and is new on the lists all the same.
+        """
         if not committed.events:
+            if committed.is_new:
+                await self.announce_list_change(committed)
             return
         try:
             await self._publisher.publish(committed.events)
