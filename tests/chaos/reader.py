@@ -24,6 +24,8 @@ DURABLE = {"message:new", "message:status", "conversation:updated", "message:sta
 EXPECTED_CODES = {"draining", "slow_consumer", "superseded", "unavailable", "overloaded"}
 """Codes that tell a client to come back; anything else is shown to the user."""
 
+LIST_NEWS = '42["inbox:updated"'
+
 CONNECT_SECONDS = 10.0
 JOIN_SECONDS = 15.0
 FENCE_SECONDS = 12.0
@@ -86,6 +88,8 @@ class Link:
         assert self._socket is not None
         if packet == "2":
             await self._socket.send_str("3")
+        elif packet.startswith(LIST_NEWS) and self.reader.load_list is None:
+            return  # every agent hears of every unassigned row: not decoded for who looks away
         elif packet.startswith("42"):
             event, *arguments = orjson.loads(packet[packet.index("[") :])
             await self._event(event, arguments[0] if arguments else {})

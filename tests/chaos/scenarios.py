@@ -47,6 +47,11 @@ async def _restart(pod: Pod) -> None:
     await asyncio.to_thread(pod.wait_until_serving)
 
 
+async def nothing_breaks(workload: Workload) -> None:
+    """What all others are compared with: two hundred agents, a minute, and nothing goes wrong."""
+    await _calm(60)
+
+
 async def gateway_killed(workload: Workload) -> None:
     pod = _any(workload, workload.cluster.gateways)
     pod.kill()
@@ -236,6 +241,11 @@ async def mixed(workload: Workload) -> None:
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
+        Scenario(
+            "nothing breaks",
+            nothing_breaks,
+            Load(conversations=50, readers=200, joined_by_each=1, messages_per_second=50),
+        ),
         Scenario("gateway killed", gateway_killed),
         Scenario("gateway frozen 20 s", gateway_frozen),
         Scenario("api killed", api_killed),

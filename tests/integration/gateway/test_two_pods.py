@@ -106,8 +106,8 @@ async def test_fifty_connects_at_once_leave_exactly_the_cap(
     def left() -> int:
         return sum(len(pod.gateway.registry) for pod in pods)
 
-    # A pod whose Redis seems silent for a moment (a starved machine) falls back to a cap of its own;
-    # when it asserts its places again, 10 s later, the cluster's cap holds all the same.
+    # A pod whose Redis seems silent for a moment (a starved machine) falls back to a cap of its
+    # own; when it asserts its places again, 10 s later, the cluster's cap holds all the same.
     await eventually(lambda: left() == CAP, "exactly the cap is left", 25)
     await asyncio.gather(*(client.close() for client in clients))
 
