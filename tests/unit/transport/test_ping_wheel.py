@@ -62,3 +62,21 @@ async def test_a_nearer_deadline_comes_first_though_it_was_scheduled_later() -> 
     await until(lambda: near.calls, "the nearer one", 1)
     assert far.calls == []
     wheel.stop()
+
+
+async def test_an_item_that_comes_again_later_does_not_hold_up_those_who_wait() -> None:
+    wheel, loop = PingWheel(0.01), asyncio.get_running_loop()
+
+    class Again(Recorder):
+        def on_deadline(self, now: float) -> None:
+            super().on_deadline(now)
+            wheel.schedule(self, now + 30)
+
+    first, waiting = Again(), Recorder()
+    wheel.schedule(first, loop.time() + 0.01)
+    wheel.schedule(waiting, loop.time() + 0.1)
+
+    await until(lambda: waiting.calls, "the one who waited", 2)
+
+    assert len(first.calls) == 1
+    wheel.stop()

@@ -73,5 +73,9 @@ class PingWheel:
                         loop.call_exception_handler(
                             {"message": "deadline of a connection failed", "exception": error}
                         )
-        if self._buckets and self._timer is None:
-            self._arm(min(self._buckets))
+        # An item that scheduled itself again armed the timer for its own bucket, perhaps far
+        # behind the buckets that were waiting all along.
+        if self._buckets:
+            first = min(self._buckets)
+            if self._timer is None or first < self._armed_for:
+                self._arm(first)
