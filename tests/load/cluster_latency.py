@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import math
 import sys
 import time
 from collections import Counter
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cluster.cluster import Cluster
-from cluster.events import EventLog
-from cluster.python_client import PythonClient
-from cluster.waiting import eventually
+from cluster.waiting import eventually, scaled
 
 P99_TARGET_SECONDS = 0.1
 _CONNECTING_AT_ONCE = 20
@@ -48,18 +47,57 @@ class Load:
         return round(self.messages_per_second * self.seconds)
 
 
-class Agent(EventLog):
-    """What came over one connection: (message id or None, seq, when) of each durable event."""
+class Agent:
+    """One connection over WSS, and what came over it.
+
+    Spoken by hand, because every message in an unassigned conversation also changes the inbox of
+    all agents: 10,000 events a second, most of which are only counted here. python-socketio's
+    client spends a whole processor on that, and would measure itself.
+    """
 
     def __init__(self, conversation_id: str) -> None:
-        super().__init__()
         self.conversation_id = conversation_id
+        # (message id or None, seq, when) of each durable event
         self.arrivals: list[tuple[str | None, int, float]] = []
+        self.other_events = 0
+        self.ends: list[str] = []
 
-    def add(self, event: str, data: Any = None) -> None:
-        if ":" in event and isinstance(data, dict) and "seq" in data:
+    async def connect(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
+        """Connect and join the conversation."""
+        address = f"{url}/socket.io/?EIO=4&transport=websocket"
+        self._socket = await session.ws_connect(address, compress=15)
+        await self._until("0")
+        await self._socket.send_str("40" + json.dumps({"token": token}))
+        await self._until("40")
+        join = ["join_conversation", {"conversation_id": self.conversation_id}]
+        await self._socket.send_str("421" + json.dumps(join))
+        answer = json.loads((await self._until("431"))[3:])[0]
+        assert answer["ok"], answer
+
+    async def _until(self, beginning: str) -> str:
+        async with asyncio.timeout(scaled(20)):
+            while not (text := await self._socket.receive_str()).startswith(beginning):
+                self._take(text)
+        return text
+
+    async def listen(self) -> None:
+        """Take what comes until the connection ends."""
+        async for message in self._socket:
+            if message.data == "2":
+                await self._socket.send_str("3")
+            else:
+                self._take(message.data)
+        self.ends.append(str(self._socket.close_code))
+
+    def _take(self, text: str) -> None:
+        if text.startswith(('42["message:', '42["conversation:updated')):
+            event, data = json.loads(text[2:])
             message_id = data["id"] if event == "message:new" else None
             self.arrivals.append((message_id, data["seq"], time.perf_counter()))
+        elif text.startswith('42["error'):
+            self.ends.append(text)
+        else:
+            self.other_events += 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +110,8 @@ class Figures:
     lost: int
     duplicated: int
     out_of_order: int
+    ended_early: Counter[str]
+    other_events: int
     from_answer: list[float]
     from_request: list[float]
 
@@ -88,6 +128,8 @@ class Figures:
                 f"lost                {self.lost}",
                 f"duplicated          {self.duplicated}",
                 f"out of order        {self.out_of_order}",
+                f"connections ended   {dict(self.ended_early)}",
+                f"changes of lists    {self.other_events}",
                 f"from 201 received   {_quantiles(self.from_answer)}",
                 f"from request sent   {_quantiles(self.from_request)}",
             ]
@@ -102,8 +144,7 @@ async def measure(cluster: Cluster, load: Load) -> Figures:
     ]
     agents = [Agent(conversations[number % len(conversations)]) for number in range(load.agents)]
     watchers = Counter(agent.conversation_id for agent in agents)
-    async with AsyncExitStack() as stack:
-        await _connect_all(cluster, agents, stack)
+    async with _connected(cluster, agents):
         posted = await _post_all(cluster, load, conversations)
         expected = sum(watchers[conversation] for conversation, _, _ in posted.values())
 
@@ -116,25 +157,28 @@ async def measure(cluster: Cluster, load: Load) -> Figures:
             print("some deliveries did not come; they are counted as lost", file=sys.stderr)
         # What comes now would be a duplicate: give it the time to.
         await asyncio.sleep(0.5)
-    return _figures(load, agents, posted)
+        ended_early = Counter(end for agent in agents for end in agent.ends)
+    return _figures(load, agents, posted, ended_early)
 
 
-async def _connect_all(cluster: Cluster, agents: list[Agent], stack: AsyncExitStack) -> None:
-    tls = cluster.tls()
+@asynccontextmanager
+async def _connected(cluster: Cluster, agents: list[Agent]) -> AsyncIterator[None]:
     places = asyncio.Semaphore(_CONNECTING_AT_ONCE)
+    connector = aiohttp.TCPConnector(ssl=cluster.tls(), limit=0)
+    # A shared jar would hold the affinity cookie of the first, and send all to one pod.
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
 
-    async def connect(number: int, agent: Agent) -> PythonClient:
-        async with places:
-            token = cluster.token(f"load-agent-{number}")
-            client = await PythonClient(cluster.url, token, tls=tls, events=agent).__aenter__()
-            joined = await client.call(
-                "join_conversation", {"conversation_id": agent.conversation_id}
-            )
-            assert joined["ok"], joined
-            return client
+        async def connect(number: int, agent: Agent) -> None:
+            async with places:
+                await agent.connect(session, cluster.url, cluster.token(f"load-agent-{number}"))
 
-    for client in await asyncio.gather(*(connect(*each) for each in enumerate(agents))):
-        stack.push_async_exit(client)
+        await asyncio.gather(*(connect(*each) for each in enumerate(agents)))
+        async with asyncio.TaskGroup() as group:
+            listening = [group.create_task(agent.listen()) for agent in agents]
+            yield
+            for task in listening:
+                task.cancel()
 
 
 Posted = dict[str, tuple[str, float, float]]
@@ -166,7 +210,7 @@ async def _post_all(cluster: Cluster, load: Load, conversations: list[str]) -> P
     return posted
 
 
-def _figures(load: Load, agents: list[Agent], posted: Posted) -> Figures:
+def _figures(load: Load, agents: list[Agent], posted: Posted, ended_early: Counter[str]) -> Figures:
     lost = duplicated = out_of_order = expected = 0
     from_answer, from_request = [], []
     by_conversation: dict[str, set[str]] = {}
@@ -192,6 +236,8 @@ def _figures(load: Load, agents: list[Agent], posted: Posted) -> Figures:
         lost=lost,
         duplicated=duplicated,
         out_of_order=out_of_order,
+        ended_early=ended_early,
+        other_events=sum(agent.other_events for agent in agents),
         from_answer=sorted(from_answer),
         from_request=sorted(from_request),
     )
