@@ -4,8 +4,10 @@
 
 Starts a PostgreSQL that keeps what it commits (`fsync` on), writes, and prints messages a
 second and the latencies of the writers and of others who write to conversations of their
-own ten times a second each. Exits 1 when a number of the issue is not met: 300 messages a
-second without a hole, p99 of the others below 20 ms.
+own ten times a second each. First the writers write at twice the rate that was asked for,
+which is judged: exits 1 unless 300 messages a second or more are stored without a hole, with the
+others' p99 below 20 ms. Then they write as fast as one process can, which tells how much room is
+left; the latencies of that run are those of a process without a free moment.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from store_world import HeldClock, World, make_world
 
 WANTED_PER_SECOND = 300
 WANTED_P99_MS = 20
+PACED_PER_SECOND = 2 * WANTED_PER_SECOND
 OTHERS_PER_SECOND = 10
 
 
@@ -43,13 +46,17 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
-async def write_on(world: World, conversation: ConversationId, until: float) -> list[float]:
-    """Write one message after the other; return the milliseconds of each."""
+async def write_on(
+    world: World, conversation: ConversationId, until: float, pause: float
+) -> list[float]:
+    """Write a message every `pause` seconds, or as often as it can; return the milliseconds."""
     took = []
-    while time.perf_counter() < until:
-        began = time.perf_counter()
+    while (began := time.perf_counter()) < until:
         await world.write("como posso ajudar?", conversation_id=conversation)
-        took.append((time.perf_counter() - began) * 1000)
+        spent = time.perf_counter() - began
+        took.append(spent * 1000)
+        if pause:
+            await asyncio.sleep(max(0, pause - spent))
     return took
 
 
@@ -67,8 +74,9 @@ async def write_now_and_then(
     return took
 
 
-async def measure(url: str, arguments: argparse.Namespace) -> bool:
+async def measure(url: str, arguments: argparse.Namespace, per_second: float | None) -> bool:
     """Write, print, and return whether the numbers are met."""
+    pause = arguments.writers / per_second if per_second else 0.0
     clock = RealClock()
     async with open_store(url, clock=clock) as store:  # type: ignore[arg-type]
         world = await make_world(store, clock)
@@ -80,7 +88,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> bool:
             await world.write(conversation_id=conversation)
         until = time.perf_counter() + arguments.seconds
         results = await asyncio.gather(
-            *(write_on(world, world.conversation, until) for _ in range(arguments.writers)),
+            *(write_on(world, world.conversation, until, pause) for _ in range(arguments.writers)),
             *(
                 write_now_and_then(world, other, until, number / 10 / len(others))
                 for number, other in enumerate(others)
@@ -123,12 +131,15 @@ def main() -> int:
         for name, server in (("PostgreSQL", postgres), ("through PgBouncer", pgbouncer)):
             url = server.database_url(postgres.create_database(), driver="postgresql+asyncpg")
             asyncio.run(migrate(url))
-            print(name)
-            is_met = asyncio.run(measure(url, arguments)) and is_met
+            print(f"{name}, {PACED_PER_SECOND} messages a second")
+            is_met = asyncio.run(measure(url, arguments, PACED_PER_SECOND)) and is_met
+            print(f"{name}, as fast as they can")
+            asyncio.run(measure(url, arguments, None))
         print("SQLite")
         url = f"sqlite+aiosqlite:///{folder}/pytake.db"
         asyncio.run(migrate(url))
-        asyncio.run(measure(url, argparse.Namespace(**(vars(arguments) | {"others": 0}))))
+        alone = argparse.Namespace(**(vars(arguments) | {"others": 0}))
+        asyncio.run(measure(url, alone, None))
     finally:
         pgbouncer.stop()
         postgres.stop()
