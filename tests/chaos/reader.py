@@ -79,7 +79,9 @@ class Link:
     async def _read(self) -> None:
         assert self._socket is not None
         while True:
-            frame = await asyncio.wait_for(self._socket.receive(), self._silence)
+            # Not wait_for: that loses a cancellation which meets a frame, and the link lives on.
+            async with asyncio.timeout(self._silence):
+                frame = await self._socket.receive()
             if frame.type is not aiohttp.WSMsgType.TEXT:
                 return
             await self._take(str(frame.data))

@@ -82,6 +82,8 @@ class Ears:
 class Broker:
     publisher: EventPublisher
     pod: Callable[[str], Any]
+    is_up: Callable[[], bool] = lambda: True
+    """Whether the publisher has its broker."""
 
 
 async def redis_broker(url: str, stack: AsyncExitStack) -> Broker:
@@ -105,7 +107,8 @@ async def redis_broker(url: str, stack: AsyncExitStack) -> Broker:
         await eventually(lambda: feed.is_healthy, "the feed is up")
         return ears
 
-    return Broker(RedisEventPublisher(await commands()), pod)
+    of_publisher = await commands()
+    return Broker(RedisEventPublisher(of_publisher), pod, lambda: of_publisher.is_up)
 
 
 def memory_broker() -> Broker:

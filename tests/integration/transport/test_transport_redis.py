@@ -15,7 +15,9 @@ from cluster.redis_sentinel import SentinelRedis
 from cluster.redis_server import RedisServer
 from conftest import serving
 from pytake.transport import AsyncRedisManager, AsyncServer
+from pytake.transport.redis_bus import LinkKeeper
 from pytake.transport.redis_cluster import slot_of
+from pytake.transport.redis_link import Server
 from running_transport import Client, Pod, connected, running, until
 
 pytestmark = pytest.mark.integration
@@ -285,3 +287,23 @@ async def test_subscribe_unsubscribe_subscribe_is_confirmed_by_the_last(redis_ur
 
         await until(partial(rui.has, "n"), "the event")
         assert manager_of(there).unconfirmed_joins == 0
+
+
+@pytest.mark.parametrize("turns_later", range(5))
+async def test_a_keeper_ends_when_told_to_while_it_loses_its_connection(
+    turns_later: int, redis_server: RedisServer
+) -> None:
+    async def resolve() -> Server:
+        return Server("127.0.0.1", redis_server.port)
+
+    keeper = LinkKeeper("a test", resolve, on_push=lambda reply: None)
+    running = asyncio.create_task(keeper.run())
+    assert await keeper.opened(5)
+
+    keeper.drop()
+    for _ in range(turns_later):
+        await asyncio.sleep(0)
+    running.cancel()
+
+    await asyncio.wait({running}, timeout=2)
+    assert running.cancelled()

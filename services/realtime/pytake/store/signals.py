@@ -99,7 +99,8 @@ class Signals:
                 if connection is not None:
                     connection.terminate()
             with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), random.uniform(0, pause))  # noqa: S311
+                async with asyncio.timeout(random.uniform(0, pause)):  # noqa: S311
+                    await event.wait()
                 event.clear()
                 yield
 

@@ -98,7 +98,8 @@ class LinkKeeper:
         if time.monotonic() - self._down_since > seconds:
             return False
         try:
-            await asyncio.wait_for(self._opened.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._opened.wait()
         except TimeoutError:
             return False
         return True
@@ -159,7 +160,8 @@ class LinkKeeper:
                     if time.monotonic() - self._heard > SILENCE_SECONDS:
                         return
                 else:
-                    role = await asyncio.wait_for(link.call("ROLE"), SILENCE_SECONDS)
+                    async with asyncio.timeout(SILENCE_SECONDS):
+                        role = await link.call("ROLE")
                     if self._master_only and role[0] != b"master":
                         return
             except hiredis.ReplyError:
@@ -167,7 +169,8 @@ class LinkKeeper:
             except (OSError, TimeoutError):
                 return
             try:
-                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await lost.wait()
             except TimeoutError:
                 continue
 
@@ -260,7 +263,8 @@ class Subscriber:
         future = asyncio.get_running_loop().create_future()
         channel.waiters.append(future)
         try:
-            await asyncio.wait_for(future, seconds)
+            async with asyncio.timeout(seconds):
+                await future
         except TimeoutError:
             return False
         return True

@@ -131,7 +131,8 @@ class ClusterBus:
 
     async def _owner(self, channel: bytes) -> _Node | None:
         try:
-            await asyncio.wait_for(self._known.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await self._known.wait()
         except TimeoutError:
             return None
         place = self._owners[slot_of(channel)]
@@ -184,7 +185,8 @@ class ClusterBus:
                 await asyncio.sleep(HINT_SECONDS * 5)
                 continue
             try:
-                await asyncio.wait_for(self._hint.wait(), REFRESH_SECONDS)
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await self._hint.wait()
                 await asyncio.sleep(HINT_SECONDS)
             except TimeoutError:
                 continue
@@ -197,7 +199,8 @@ class ClusterBus:
             except (OSError, TimeoutError):
                 continue
             try:
-                reply = await asyncio.wait_for(link.call("CLUSTER", "SLOTS"), 2.0)
+                async with asyncio.timeout(2.0):
+                    reply = await link.call("CLUSTER", "SLOTS")
             finally:
                 link.close()
             masters: dict[Place, list[tuple[int, int]]] = {}

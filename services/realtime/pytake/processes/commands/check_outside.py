@@ -75,7 +75,8 @@ async def _upgrade(base: str) -> str:
         async with connect(
             url, ssl=_trust() if scheme == "wss" else None, open_timeout=5, proxy=None
         ) as socket:
-            first = await asyncio.wait_for(socket.recv(), 5)
+            async with asyncio.timeout(5):
+                first = await socket.recv()
     except InvalidStatus as error:
         raise OutsideFailed(
             f"the upgrade answered {error.response.status_code}: "
