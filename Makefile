@@ -76,6 +76,10 @@ full: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed ## Run the 
 cluster-latency: $(BIN)/.tests ## Measure the way of a message through the cluster: 200 agents, 50 messages/s, a minute.
 	@$(RUN) python tests/load/cluster_latency.py
 
+.PHONY: compare
+compare: $(BIN)/.tests servers tests/load/peers/node/node_modules/.installed ## Load pytake.transport and its peers (Node, stock python-socketio) in turns; print the ratios. COMPARE="--list" shows what else.
+	@$(RUN) python tests/load/peers/compare.py $(COMPARE)
+
 .PHONY: format
 format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linter want them.
 	@$(BIN)/ruff check --fix-only --quiet .
@@ -143,7 +147,7 @@ audit: .tools/audit/bin/pip-audit .tools/bin/.node ## Compare the pinned depende
 .PHONY: clean
 clean: ## Remove everything that the other targets made.
 	rm -rf .venv .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf services/web/node_modules services/web/*/node_modules services/web/*/dist tests/e2e/js/node_modules
+	rm -rf services/web/node_modules services/web/*/node_modules services/web/*/dist tests/e2e/js/node_modules tests/load/peers/node/node_modules
 	find services tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- What the targets above stand on ------------------------------------------------------------
@@ -170,6 +174,11 @@ $(BIN)/.tests: tests/requirements.txt pyproject.toml $(BIN)/.runtime
 
 .tools/helm/.installed: tests/tools/helm.txt tests/tools/install-helm | $(BIN)/.created
 	@tests/tools/install-helm $(BIN)/python .tools/helm
+	@touch $@
+
+tests/load/peers/node/node_modules/.installed: tests/load/peers/node/package-lock.json | .tools/bin/.node
+	@echo "==> npm ci (tests/load/peers/node)"
+	@$(RUN) npm ci --prefix tests/load/peers/node --silent
 	@touch $@
 
 tests/e2e/js/node_modules/.installed: tests/e2e/js/package-lock.json | .tools/bin/.node

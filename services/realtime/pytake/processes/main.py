@@ -251,6 +251,20 @@ async def _tail(user: str) -> None:
             await redis.aclose()
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    }
+)
+def bench(context: typer.Context) -> None:
+    """Load a server, this one or another, and measure it (pytake bench --help)."""
+    from pytake.processes.commands.bench import app as load_tool
+
+    load_tool(context.args, prog_name="pytake bench")
+
+
 # --- what they share ---------------------------------------------------------------------
 
 
