@@ -1,5 +1,6 @@
 """The life of a process: listening, one signal to drain, two to end at once."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+
+from pytake.processes.server import bind
 
 PROCESS = textwrap.dedent("""
     import asyncio
@@ -144,3 +147,18 @@ def test_a_taken_port_is_named_and_nothing_starts() -> None:
     assert ended.returncode == 1
     assert f"127.0.0.1:{port}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_no_answer_waits_for_a_delayed_acknowledgement() -> None:
+    """Whatever loop accepts: asyncio's own leaves Nagle on unless the listener turned it off."""
+    listener = bind("127.0.0.1", 0)
+    server = await asyncio.start_server(lambda _, writer: found.set_result(writer), sock=listener)
+    found: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    async with server:
+        _, client = await asyncio.open_connection(*listener.getsockname())
+        accepted = await found
+
+    accepted_socket = accepted.get_extra_info("socket")
+    assert accepted_socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    for writer in (client, accepted):
+        writer.close()

@@ -92,6 +92,9 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise CannotListen(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    # asyncio's own loop leaves Nagle's algorithm on for a socket made elsewhere: an answer in two
+    # writes then waits 40 ms for the peer's delayed acknowledgement. Accepted sockets inherit it.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     bound.setblocking(False)
     return bound
 
