@@ -39,6 +39,9 @@ BODIES: Bodies = {
     "POST /api/v1/conversations/{conversation_id}/read": {"seq": 1},
     "POST /api/v1/conversations/{conversation_id}/messages": {"content": {"text": "in!"}},
     "POST /api/v1/messages": {"content": {"text": "in!"}},
+    "POST /api/v1/conversations/{conversation_id}/notes": {"text": "in!"},
+    "POST /api/v1/canned-replies": {"shortcut": "in", "text": "in!"},
+    "PATCH /api/v1/canned-replies/{canned_reply_id}": {"text": "in!"},
     "POST /api/v1/users": {"email": "mallory@example.test", "name": "M", "role": "admin"},
     "PATCH /api/v1/users/{user_id}": {"role": "admin"},
     "POST /api/v1/channels": {"name": "M", "phone_number_id": "1", "access_token": "x"},
@@ -113,8 +116,13 @@ async def prey(rest: RestServer) -> Prey:
     taken = await ana.patch(f"/conversations/{conversation['id']}", {"assigned_to": ana.user_id})
     assert taken.status_code == 200
     file = (await ana.call("POST", "/media", files={"file": ("a.txt", b"a secret")})).json()
+    note = await ana.post(f"/conversations/{conversation['id']}/notes", {"text": "a secret"})
+    reply = await ana.post("/canned-replies", {"shortcut": "oi", "text": "a secret"})
+    await ana.patch(f"/conversations/{conversation['id']}", {"add_labels": ["a secret"]})
     ids = {
         "conversation_id": conversation["id"],
+        "note_id": note.json()["id"],
+        "canned_reply_id": reply.json()["id"],
         "user_id": ana.user_id,
         "contact_id": conversation["contact"]["id"],
         "media_id": file["id"],

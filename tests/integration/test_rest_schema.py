@@ -55,8 +55,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             conversation = await admin.opens_conversation()
             file = await admin.call("POST", "/media", files={"file": ("a", b"x")})
             agent = await rest.person()
+            note = await admin.post(f"/conversations/{conversation['id']}/notes", {"text": "x"})
+            reply = await admin.post("/canned-replies", {"shortcut": "x", "text": "x"})
             ids = {
                 "conversation_id": conversation["id"],
+                "note_id": note.json()["id"],
+                "canned_reply_id": reply.json()["id"],
                 "user_id": agent.user_id,
                 "contact_id": conversation["contact"]["id"],
                 "media_id": file.json()["id"],
@@ -136,6 +140,14 @@ def test_the_document_lists_every_route_of_the_contract() -> None:
         "POST /messages",
         "GET /conversations/{conversation_id}/events",
         "POST /conversations/{conversation_id}/read",
+        "GET /conversations/{conversation_id}/notes",
+        "POST /conversations/{conversation_id}/notes",
+        "DELETE /conversations/{conversation_id}/notes/{note_id}",
+        "GET /labels",
+        "GET /canned-replies",
+        "POST /canned-replies",
+        "PATCH /canned-replies/{canned_reply_id}",
+        "DELETE /canned-replies/{canned_reply_id}",
         "POST /media",
         "GET /media/{media_id}",
         "GET /templates",

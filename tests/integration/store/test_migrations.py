@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
@@ -67,6 +71,42 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
     assert await _in_database(empty_url, differences) == []
+
+
+async def test_what_an_older_program_stored_is_there_after_the_migration(empty_url: str) -> None:
+    """And an older program that still runs can go on storing: the columns have defaults."""
+    database = Database(parse_url(empty_url), pool_size=1)
+    await database.open()
+    async with database.migrating() as connection:
+        await connection.run_sync(lambda sync: _upgrade(sync, "0001"))
+    await database.close()
+    await _in_database(empty_url, _store_conversation("before"))
+
+    await migrate(empty_url)
+    await _in_database(empty_url, _store_conversation("after"))
+
+    def labels(connection: Connection) -> object:
+        return connection.execute(text("SELECT id, labels FROM conversations ORDER BY id")).all()
+
+    assert await _in_database(empty_url, labels) == [("after", "[]"), ("before", "[]")]
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(files("pytake.store") / "migrations"))
+    config.attributes["connection"] = connection
+    upgrade(config, revision)
+
+
+def _store_conversation(name: str) -> Callable[[Connection], object]:
+    """As the program of the first schema does, which knows of no labels."""
+    return lambda connection: connection.execute(
+        text(
+            "INSERT INTO conversations (id, organization_id, contact_id, status, created_at, "
+            "updated_at) VALUES (:name, 'o', :name, 'open', :now, :now)"
+        ),
+        {"name": name, "now": datetime(2026, 11, 22, tzinfo=UTC)},
+    )
 
 
 async def test_an_empty_database_is_not_opened(empty_url: str) -> None:

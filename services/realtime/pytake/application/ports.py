@@ -95,11 +95,16 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class ConversationChange:
-    """What a PATCH asks for. `assigned_to` counts only if `reassign` is set."""
+    """What a PATCH asks for. `assigned_to` counts only if `reassign` is set.
+
+    Labels are added and removed by name, so that two who do it at once both succeed.
+    """
 
     reassign: bool = False
     assigned_to: UserId | None = None
     status: ConversationStatus | None = None
+    add_labels: tuple[str, ...] = ()
+    remove_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +178,10 @@ class ConversationStore(Protocol):
         expected_assignee: UserId | None,
         now: datetime,
     ) -> Committed:
-        """Assign, close or reopen; `acl_version` grows when the assignee changes.
+        """Assign, close, reopen or label; `acl_version` grows when the assignee changes.
 
         Raises:
+            InvalidPayload: A label is none, or there would be too many.
             Conflict: The assignee is no longer `expected_assignee` (and a reassignment
                 was asked for): somebody else was faster.
             NotFound: No such conversation, or the assignee is no user of the organization.
@@ -213,6 +219,7 @@ class ConversationQuery:
     status: ConversationStatus | None = None
     assigned_to: str | None = None
     text: str | None = None
+    label: str | None = None
 
 
 class ConversationReader(Protocol):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pytake.contract.client_events import Seq, UuidText
 from pytake.domain.conversation import ConversationStatus
 from pytake.domain.message import Direction, MessageType, SenderType
+from pytake.domain.note import MAX_NOTE_LENGTH
 from pytake.domain.principal import Role
 from pytake.domain.status import MessageStatus
 
@@ -63,11 +64,45 @@ class OpenConversation(Request):
     channel_id: UuidText | None = None
 
 
+Labels = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=20)]
+
+
 class ChangeConversation(Request):
-    """PATCH /conversations/{id}; a member that is left out stays as it is."""
+    """PATCH /conversations/{id}; a member that is left out stays as it is.
+
+    Labels are added and removed by name: two who label at once do not undo each other.
+    """
 
     assigned_to: UuidText | None = None
     status: ConversationStatus | None = None
+    add_labels: Labels = Field(default_factory=list)
+    remove_labels: Labels = Field(default_factory=list)
+
+
+class WriteNote(Request):
+    """POST /conversations/{id}/notes: for colleagues, never for the customer.
+
+    An `id` of one's own makes a retry safe: the same again gives the same note.
+    """
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_NOTE_LENGTH, pattern=r"\S")]
+    id: UuidText | None = None
+
+
+Shortcut = Annotated[str, Field(pattern=r"^[^\s/\x00-\x1f\x7f]{1,32}$")]
+ReplyText = Annotated[str, Field(min_length=1, max_length=4_096, pattern=r"\S")]
+
+
+class NewCannedReply(Request):
+    """POST /canned-replies: what `/shortcut` stands for in the whole organization."""
+
+    shortcut: Shortcut
+    text: ReplyText
+
+
+class ChangeCannedReply(Request):
+    shortcut: Shortcut | None = None
+    text: ReplyText | None = None
 
 
 class MarkConversationRead(Request):
@@ -135,6 +170,23 @@ class ContactBody(Answer):
     phone: str | None
 
 
+class NoteBody(Answer):
+    """What a colleague noted; `seq` is its place among the messages."""
+
+    id: Uuid
+    conversation_id: Uuid
+    seq: int
+    author_id: Uuid
+    text: str
+    created_at: Time
+
+
+class CannedReplyBody(Answer):
+    id: Uuid
+    shortcut: str
+    text: str
+
+
 class ConversationBody(Answer):
     id: Uuid
     contact: ContactBody
@@ -147,6 +199,7 @@ class ConversationBody(Answer):
     last_seq: int
     epoch: str
     window_expires_at: Time | None
+    labels: list[str]
     created_at: Time
     updated_at: Time
 

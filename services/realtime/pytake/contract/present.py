@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from pytake.contract.times import optional_wire_time, wire_time
+from pytake.domain.canned_reply import CannedReply
 from pytake.domain.conversation import Contact, Conversation
 from pytake.domain.message import Message
+from pytake.domain.note import Note
 from pytake.domain.status import MessageStatus
 
 Link = Callable[[str], str]
@@ -63,9 +65,27 @@ def conversation_body(conversation: Conversation, link: Link | None = None) -> d
         "last_seq": conversation.last_seq,
         "epoch": conversation.epoch,
         "window_expires_at": optional_wire_time(conversation.window_expires_at),
+        "labels": list(conversation.labels),
         "created_at": wire_time(conversation.created_at),
         "updated_at": wire_time(conversation.updated_at),
     }
+
+
+def note_body(note: Note) -> dict[str, Any]:
+    """Return a `Note` as REST and `note:new` give it."""
+    return {
+        "id": note.id,
+        "conversation_id": note.conversation_id,
+        "seq": note.seq,
+        "author_id": note.author_id,
+        "text": note.text,
+        "created_at": wire_time(note.created_at),
+    }
+
+
+def canned_reply_body(reply: CannedReply) -> dict[str, Any]:
+    """Return a canned reply as REST and `canned_replies:changed` give it."""
+    return {"id": reply.id, "shortcut": reply.shortcut, "text": reply.text}
 
 
 def status_body(

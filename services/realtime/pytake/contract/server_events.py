@@ -3,7 +3,17 @@
 from enum import StrEnum
 from typing import Any, Literal
 
-from pytake.contract.bodies import Answer, ConversationBody, MessageBody, Time, Uuid
+from pydantic import Field
+
+from pytake.contract.bodies import (
+    Answer,
+    CannedReplyBody,
+    ConversationBody,
+    MessageBody,
+    NoteBody,
+    Time,
+    Uuid,
+)
 from pytake.domain.conversation import ConversationStatus
 from pytake.domain.status import MessageStatus
 
@@ -68,6 +78,22 @@ class ConversationUpdated(Answer):
     seq: int
     assigned_to: Uuid | None
     status: ConversationStatus
+    labels: list[str] = Field(default_factory=list)
+
+
+class NoteRemoved(Answer):
+    """A note was taken back; its text is gone from the log, too."""
+
+    conversation_id: Uuid
+    id: Uuid
+    seq: int
+
+
+class CannedRepliesChanged(Answer):
+    """A canned reply of the organization was written or changed, or it is gone."""
+
+    reply: CannedReplyBody | None = None
+    removed_id: Uuid | None = None
 
 
 class InboxUpdated(Answer):
@@ -140,9 +166,12 @@ SERVER_EVENTS: dict[str, tuple[type[Answer], EventClass]] = {
     "message:status": (MessageStatusChanged, EventClass.DURABLE),
     "message:status_batch": (MessageStatusBatch, EventClass.DURABLE),
     "conversation:updated": (ConversationUpdated, EventClass.DURABLE),
+    "note:new": (NoteBody, EventClass.DURABLE),
+    "note:removed": (NoteRemoved, EventClass.DURABLE),
     "inbox:updated": (InboxUpdated, EventClass.LIST),
     "inbox:removed": (InboxRemoved, EventClass.LIST),
     "conversation:read": (ConversationRead, EventClass.LIST),
+    "canned_replies:changed": (CannedRepliesChanged, EventClass.LIST),
     "resync": (Resync, EventClass.LIST),
     "user_typing": (UserTyping, EventClass.EPHEMERAL),
     "presence:update": (PresenceUpdate, EventClass.EPHEMERAL),

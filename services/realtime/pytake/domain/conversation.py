@@ -45,6 +45,7 @@ class Conversation:
     window_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

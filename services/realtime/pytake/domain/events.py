@@ -15,6 +15,8 @@ class DurableEvent(StrEnum):
     MESSAGE_NEW = "message:new"
     MESSAGE_STATUS = "message:status"
     CONVERSATION_UPDATED = "conversation:updated"
+    NOTE_NEW = "note:new"
+    NOTE_REMOVED = "note:removed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ ConversationId = NewType("ConversationId", str)
 ContactId = NewType("ContactId", str)
 ChannelId = NewType("ChannelId", str)
 MessageId = NewType("MessageId", str)
+NoteId = NewType("NoteId", str)
+CannedReplyId = NewType("CannedReplyId", str)
 ConnectionId = NewType("ConnectionId", str)
 """The Socket.IO session id of one connection (not a UUID: it names its pod)."""
 

@@ -16,6 +16,7 @@ from pytake.messages_api import (
     errors,
     media,
     messages,
+    notes,
     sessions,
     users,
 )
@@ -81,7 +82,8 @@ def build_routes(
     app.state.api = services
     app.openapi = lambda: docs_page.openapi(app)  # type: ignore[method-assign]
     errors.install(app)
-    for module in (conversations, contacts, messages, media, sessions, users, administration):
+    modules = (conversations, contacts, messages, notes, media, sessions, users, administration)
+    for module in modules:
         app.include_router(module.router, prefix=PREFIX)
     for router in routers:
         app.include_router(router)

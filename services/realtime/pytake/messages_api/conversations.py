@@ -45,11 +45,14 @@ async def conversations(
     status: ConversationStatus | None = None,
     assigned_to: Annotated[str | None, Query(max_length=36)] = None,
     q: QueryText = "",
+    label: QueryText = "",
 ) -> Response:
     """What the principal may see, newest activity first. `assigned_to`: an id, `me` or `none`."""
     if assigned_to not in (None, "me", "none"):
         assigned_to = uuid_or_refuse("assigned_to", assigned_to or "")
-    query = ConversationQuery(cursor, limit, status, assigned_to, q.strip() or None)
+    query = ConversationQuery(
+        cursor, limit, status, assigned_to, q.strip() or None, label.strip() or None
+    )
     found = await api.reader.conversations(principal, query)
     return page([conversation_body(each, api.link) for each in found.items], found.next_cursor)
 
@@ -97,7 +100,7 @@ async def change_conversation(
     conversation_id: ConversationInPath,
     body: Annotated[ChangeConversation, Depends(json_body(ChangeConversation))],
 ) -> Response:
-    """Take it, hand it on, give it back (`assigned_to: null`), close or reopen it."""
+    """Take it, hand it on, give it back (`assigned_to: null`), close, reopen or label it."""
     if "status" in body.model_fields_set and body.status is None:
         raise InvalidPayload(detail="status: must be open or closed")
     committed = await api.change_conversation(
@@ -107,6 +110,8 @@ async def change_conversation(
             reassign="assigned_to" in body.model_fields_set,
             assigned_to=None if body.assigned_to is None else UserId(body.assigned_to),
             status=body.status,
+            add_labels=tuple(body.add_labels),
+            remove_labels=tuple(body.remove_labels),
         ),
     )
     return answer(conversation_body(committed.conversation, api.link))

@@ -9,6 +9,7 @@ from pytake.application.access_ports import AuditLog, TokenVerifier
 from pytake.application.change_conversation import ChangeConversation
 from pytake.application.channel_ports import Quarantine, Templates
 from pytake.application.files import Files
+from pytake.application.keep_canned_replies import KeepCannedReplies
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
@@ -21,6 +22,8 @@ from pytake.application.ports import (
 )
 from pytake.application.send_message import SendMessage
 from pytake.application.sign_in import SignIn
+from pytake.application.team_ports import NoteStore
+from pytake.application.write_note import WriteNote
 from pytake.contract.media_links import MediaLinks
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Role
@@ -52,6 +55,9 @@ class Services:
     open_conversation: OpenConversation
     change_conversation: ChangeConversation
     mark_read: MarkRead
+    notes: NoteStore
+    write_note: WriteNote
+    canned_replies: KeepCannedReplies
     manage_users: ManageUsers
     personal_data: PersonalData
     sign_in: SignIn | None

@@ -63,7 +63,13 @@ CLIENT_EVENTS = (
     "ping",
     "other",
 )
-DURABLE_EVENTS = ("message:new", "message:status", "conversation:updated")
+DURABLE_EVENTS = (
+    "message:new",
+    "message:status",
+    "conversation:updated",
+    "note:new",
+    "note:removed",
+)
 DELIVERED_EVENTS = (*DURABLE_EVENTS, "message:status_batch")
 SERVER_EVENTS = (
     *DELIVERED_EVENTS,
@@ -73,6 +79,7 @@ SERVER_EVENTS = (
     "inbox:updated",
     "inbox:removed",
     "conversation:read",
+    "canned_replies:changed",
     "resync",
     "user_typing",
     "presence:update",
@@ -107,6 +114,14 @@ ROUTES = (
     ("POST", "/messages"),
     ("GET", "/conversations/{id}/events"),
     ("POST", "/conversations/{id}/read"),
+    ("GET", "/conversations/{id}/notes"),
+    ("POST", "/conversations/{id}/notes"),
+    ("DELETE", "/conversations/{id}/notes/{id}"),
+    ("GET", "/labels"),
+    ("GET", "/canned-replies"),
+    ("POST", "/canned-replies"),
+    ("PATCH", "/canned-replies/{id}"),
+    ("DELETE", "/canned-replies/{id}"),
     ("POST", "/media"),
     ("GET", "/media/{id}"),
     ("GET", "/templates"),

@@ -14,13 +14,28 @@ from pytake.application.ports import (
     ConversationChange,
     InboundMessage,
 )
-from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
+from pytake.domain.canned_reply import CannedReply
+from pytake.domain.ids import (
+    CannedReplyId,
+    ConversationId,
+    MessageId,
+    NoteId,
+    OrganizationId,
+    UserId,
+)
 from pytake.domain.message import Direction, MessageType, NewMessage, SenderType
 from pytake.domain.phone import digits_of
 from pytake.domain.principal import Role
 from pytake.domain.status import MessageStatus
 from pytake.domain.window import WINDOW
-from pytake.processes.demo_content import ACCOUNTS, ORGANIZATION, PASSWORD, TALKS, Talk
+from pytake.processes.demo_content import (
+    ACCOUNTS,
+    CANNED_REPLIES,
+    ORGANIZATION,
+    PASSWORD,
+    TALKS,
+    Talk,
+)
 from pytake.store import Store, open_store
 
 HashPassword = Callable[[str], Awaitable[str]]
@@ -50,6 +65,7 @@ async def seed(
         )
         for talk in TALKS:
             await _talk(store, channel, talk, users, clock)
+        await _canned_replies(store, organization_id, now)
     return organization_id
 
 
@@ -116,13 +132,35 @@ async def _talk(
             message = _outbound(channel, conversation.id, sender, key, text, at)
             await store.conversations.append_message(channel.organization_id, message)
     clock.shown = now
+    for number, (author, text) in enumerate(talk.notes):
+        key = f"{channel.organization_id}/note/{talk.phone}.{number}"
+        await store.conversations.add_note(
+            channel.organization_id,
+            conversation.id,
+            note_id=NoteId(str(uuid5(NAMESPACE_URL, key))),
+            author_id=users[author],
+            text=text,
+            now=now,
+        )
     if talk.assigned_to is not None:
         await store.conversations.change_conversation(
             channel.organization_id,
             conversation.id,
-            ConversationChange(reassign=True, assigned_to=users[talk.assigned_to]),
+            ConversationChange(
+                reassign=True, assigned_to=users[talk.assigned_to], add_labels=talk.labels
+            ),
             expected_assignee=None,
             now=now,
+        )
+
+
+async def _canned_replies(store: Store, organization_id: OrganizationId, now: datetime) -> None:
+    if await store.canned_replies.canned_replies(organization_id):
+        return
+    for shortcut, text in CANNED_REPLIES:
+        reply_id = CannedReplyId(str(uuid5(NAMESPACE_URL, f"{organization_id}/canned/{shortcut}")))
+        await store.canned_replies.put(
+            CannedReply(reply_id, organization_id, shortcut, text), now=now
         )
 
 

@@ -17,13 +17,26 @@ ACCOUNTS = (
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One conversation. `assigned_to` is the beginning of an account, or nobody."""
+    """One conversation. `assigned_to` is the beginning of an account, or nobody.
+
+    `notes` are (who, text), as of now; colleagues alone see them.
+    """
 
     name: str
     phone: str
     persona: str
     assigned_to: str | None
     lines: tuple[tuple[str, int, str], ...]
+    labels: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+CANNED_REPLIES = (
+    ("aguarde", "Só um instante, por favor. Vou verificar para você."),
+    ("obrigado", "Obrigado pelo contato! Se precisar, é só chamar."),
+    ("oi", "Olá! Tudo bem? Como posso ajudar?"),
+    ("prazo", "A entrega leva de 3 a 7 dias úteis, e o rastreio chega por e-mail."),
+)
 
 
 TALKS = (
@@ -38,6 +51,7 @@ TALKS = (
             ("a", 90, "Ele saiu do depósito hoje cedo. O código chega no seu e-mail até as 14h."),
             ("c", 88, "Ah, que ótimo! Obrigada pela rapidez."),
         ),
+        labels=("entrega",),
     ),
     Talk(
         "Carlos Eduardo Nunes",
@@ -62,6 +76,8 @@ TALKS = (
             ("b", 168, "Combinado! Já deixei um kit de parafusos separado para a senhora."),
             ("c", 41, "Ele vem no domingo 😊"),
         ),
+        labels=("troca", "vip"),
+        notes=(("bruno", "@Ana Souza ela compra conosco desde 2019, o kit sai sem custo."),),
     ),
     Talk(
         "Pedro Henrique",

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from pytake.application.change_conversation import ChangeConversation
 from pytake.application.files import Files
+from pytake.application.keep_canned_replies import KeepCannedReplies
 from pytake.application.manage_users import ManageUsers
 from pytake.application.mark_read import MarkRead
 from pytake.application.open_conversation import OpenConversation
@@ -16,6 +17,7 @@ from pytake.application.personal_data import PersonalData
 from pytake.application.ports import Clock, RoomNotifier
 from pytake.application.send_message import Announce, SendMessage
 from pytake.application.sign_in import SignIn
+from pytake.application.write_note import WriteNote
 from pytake.contract.media_links import MediaLinks
 from pytake.limits.addresses import TrustedProxies
 from pytake.limits.http import HttpLimits
@@ -91,6 +93,9 @@ def build_services(
             conversations, conversations, announce, audit, clock
         ),
         mark_read=MarkRead(conversations, conversations, notifier),
+        notes=conversations,
+        write_note=WriteNote(conversations, conversations, announce, clock),
+        canned_replies=KeepCannedReplies(store.canned_replies, notifier, clock),
         manage_users=ManageUsers(
             store.users, store.rights, rights, store.refresh_tokens, passwords, audit, clock
         ),

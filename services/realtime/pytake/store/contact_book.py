@@ -7,14 +7,14 @@ import orjson
 from sqlalchemy import Table, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from pytake.contract.present import message_body
+from pytake.contract.present import message_body, note_body
 from pytake.contract.times import wire_time
 from pytake.domain.events import DurableEvent
 from pytake.domain.ids import ContactId, OrganizationId
 from pytake.store import search_text
 from pytake.store.contacts import PHONE
 from pytake.store.engine import Database
-from pytake.store.rows import message_of, to_json
+from pytake.store.rows import message_of, note_of, to_json
 from pytake.store.statements import insert_or_ignore
 from pytake.store.tables import (
     contact_identifiers,
@@ -30,6 +30,13 @@ from pytake.store.tables import (
 
 TOMBSTONE: Mapping[str, Any] = {"erased": True}
 """The content of a message whose text was removed."""
+
+_LEFT_IN_LOG: Mapping[str, Mapping[str, Any]] = {
+    DurableEvent.MESSAGE_NEW: {"content": TOMBSTONE},
+    DurableEvent.NOTE_NEW: {"text": "", "erased": True},
+    DurableEvent.CONVERSATION_UPDATED: {"labels": []},
+}
+"""What stands instead of words in events that hold some."""
 
 
 class SqlContactBook:
@@ -110,9 +117,15 @@ class SqlContactBook:
                         .order_by(messages.c.conversation_id, messages.c.seq),
                     )
                 ],
-                "notes": await _rows(
-                    connection, select(notes.c.text).where(notes.c.conversation_id.in_(threads))
-                ),
+                "notes": [
+                    note_body(note_of(row))
+                    for row in await _rows(
+                        connection,
+                        select(notes)
+                        .where(notes.c.conversation_id.in_(threads))
+                        .order_by(notes.c.conversation_id, notes.c.seq),
+                    )
+                ],
                 "labels": await _rows(
                     connection, select(labels.c.name).where(labels.c.conversation_id.in_(threads))
                 ),
@@ -138,6 +151,11 @@ class SqlContactBook:
                 .values(content=to_json(TOMBSTONE), search_text=None, error=None)
             )
             await _erase_from_log(connection, threads)
+            await connection.execute(
+                update(conversations)
+                .where(conversations.c.contact_id == contact_id)
+                .values(labels=to_json([]))
+            )
             for table in (send_queue, media, notes, labels):
                 await _delete_of(connection, table, threads)
             await connection.execute(
@@ -183,12 +201,11 @@ async def _show_phone(connection: AsyncConnection, contact_id: ContactId, phone:
 
 
 async def _erase_from_log(connection: AsyncConnection, threads: Any) -> None:
-    query = select(events.c.conversation_id, events.c.seq, events.c.data).where(
-        events.c.conversation_id.in_(threads),
-        events.c.name == DurableEvent.MESSAGE_NEW.value,
+    query = select(events.c.conversation_id, events.c.seq, events.c.name, events.c.data).where(
+        events.c.conversation_id.in_(threads), events.c.name.in_(_LEFT_IN_LOG)
     )
     for row in await _rows(connection, query):
-        data = orjson.loads(row["data"]) | {"content": TOMBSTONE}
+        data = orjson.loads(row["data"]) | _LEFT_IN_LOG[row["name"]]
         await connection.execute(
             update(events)
             .where(events.c.conversation_id == row["conversation_id"], events.c.seq == row["seq"])

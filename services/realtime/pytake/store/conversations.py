@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,19 +12,22 @@ from pytake.domain.conversation import ConversationStatus
 from pytake.domain.errors import Conflict, NotFound, Unavailable
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ChannelId, ConversationId, OrganizationId, UserId
+from pytake.domain.labels import changed_labels
 from pytake.domain.phone import variants
 from pytake.store.contacts import PHONE, Identifiers, conversation_of_contact
 from pytake.store.engine import is_duplicate
 from pytake.store.log import append, update_draft
 from pytake.store.messages import MessageWriter
+from pytake.store.notes import NoteWriter
 from pytake.store.reader import ConversationRows
+from pytake.store.rows import from_json, to_json
 from pytake.store.statuses import StatusWriter
-from pytake.store.tables import conversations, messages, read_positions, users
+from pytake.store.tables import conversations, labels, messages, read_positions, users
 from pytake.store.writing import MAX_ATTEMPTS, message_by_id
 
 
-class SqlConversations(MessageWriter, StatusWriter, ConversationRows):
-    """`ConversationStore` and `ConversationReader` on SQLite and PostgreSQL."""
+class SqlConversations(MessageWriter, StatusWriter, NoteWriter, ConversationRows):
+    """`ConversationStore`, `NoteStore` and `ConversationReader` on SQLite and PostgreSQL."""
 
     async def open_conversation(
         self,
@@ -104,7 +107,7 @@ class SqlConversations(MessageWriter, StatusWriter, ConversationRows):
         expected_assignee: UserId | None,
         now: datetime,
     ) -> Committed:
-        """Assign, close or reopen; `acl_version` grows when the assignee changes."""
+        """Assign, close, reopen or label; `acl_version` grows when the assignee changes."""
         stored: tuple[ConversationEvent, ...] = ()
         async with self._locked(organization_id, conversation_id) as (connection, conversation):
             assignee, status = conversation["assigned_to"], conversation["status"]
@@ -117,8 +120,10 @@ class SqlConversations(MessageWriter, StatusWriter, ConversationRows):
                 conversation["status"] = change.status.value
             if conversation["assigned_to"] != assignee:
                 conversation["acl_version"] += 1
-            if (conversation["assigned_to"], conversation["status"]) != (assignee, status):
+            is_moved = (conversation["assigned_to"], conversation["status"]) != (assignee, status)
+            if is_moved:
                 conversation["updated_at"] = max(conversation["updated_at"], now)
+            if await _relabel(connection, conversation, change) or is_moved:
                 stored = await append(
                     connection,
                     conversation,
@@ -172,6 +177,29 @@ async def _extend_window(
         .where(conversations.c.id == conversation["id"])
         .values(window_expires_at=until)
     )
+
+
+async def _relabel(
+    connection: AsyncConnection, conversation: dict[str, Any], change: ConversationChange
+) -> bool:
+    """Change the labels of a locked row; returns whether they are others now."""
+    before = from_json(conversation["labels"])
+    after = changed_labels(before, change.add_labels, change.remove_labels)
+    if list(after) == before:
+        return False
+    conversation["labels"] = to_json(after)
+    await connection.execute(delete(labels).where(labels.c.conversation_id == conversation["id"]))
+    rows = [
+        {
+            "conversation_id": conversation["id"],
+            "name": name,
+            "organization_id": conversation["organization_id"],
+        }
+        for name in after
+    ]
+    if rows:
+        await connection.execute(insert(labels), rows)
+    return True
 
 
 async def _check_assignee(

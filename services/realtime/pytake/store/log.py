@@ -17,7 +17,7 @@ from pytake.contract.times import wire_time
 from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId, OrganizationId
 from pytake.domain.message import Message, NewMessage
-from pytake.store.rows import event_of, to_json
+from pytake.store.rows import event_of, from_json, to_json
 from pytake.store.tables import (
     contacts,
     conversations,
@@ -86,6 +86,7 @@ def update_draft(conversation: Mapping[str, Any]) -> Draft:
         "conversation_id": conversation["id"],
         "assigned_to": conversation["assigned_to"],
         "status": conversation["status"],
+        "labels": from_json(conversation["labels"]),
     }
     return Draft(DurableEvent.CONVERSATION_UPDATED, data)
 
@@ -195,6 +196,7 @@ _CHANGEABLE = (
     "other_author_seq",
     "acl_version",
     "window_expires_at",
+    "labels",
     "updated_at",
 )
 

@@ -8,13 +8,14 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from pytake.application.ports import ConversationQuery, Page
 from pytake.domain.conversation import Conversation
 from pytake.domain.ids import ConversationId, MessageId, OrganizationId, UserId
+from pytake.domain.labels import label_text
 from pytake.domain.message import Message
 from pytake.domain.principal import Principal
 from pytake.store import search_text
 from pytake.store.cursors import cursor_after, is_before, place_of
 from pytake.store.log import inbound_read_by_anybody
 from pytake.store.rows import Row, conversation_of, message_of
-from pytake.store.tables import contacts, conversations, messages, read_positions
+from pytake.store.tables import contacts, conversations, labels, messages, read_positions
 from pytake.store.writing import ConversationWriter
 
 MAX_LIMIT = 200
@@ -148,6 +149,13 @@ def _wanted(principal: Principal, query: ConversationQuery) -> list[ColumnElemen
     elif query.assigned_to is not None:
         wanted = principal.user_id if query.assigned_to == "me" else query.assigned_to
         conditions.append(conversations.c.assigned_to == wanted)
+    if query.label:
+        conditions.append(
+            exists().where(
+                labels.c.conversation_id == conversations.c.id,
+                labels.c.name == label_text(query.label),
+            )
+        )
     if query.text:
         conditions.append(_found_by(query.text))
     if query.cursor is not None:

@@ -12,6 +12,7 @@ from pytake.domain.conversation import Access, Contact, Conversation, Conversati
 from pytake.domain.errors import InvalidPayload
 from pytake.domain.events import ConversationEvent
 from pytake.domain.message import Direction, Message, MessageType, SenderType
+from pytake.domain.note import Note
 from pytake.domain.principal import Role
 from pytake.domain.status import MessageStatus
 
@@ -96,6 +97,18 @@ def conversation_of(row: Row, *, epoch: str, last_message: Message | None) -> Co
         window_expires_at=row["window_expires_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        labels=tuple(from_json(row["labels"])),
+    )
+
+
+def note_of(row: Row) -> Note:
+    return Note(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        seq=row["seq"],
+        author_id=row["author_id"],
+        text=row["text"],
+        created_at=row["created_at"],
     )
 
 

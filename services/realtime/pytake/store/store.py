@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from pytake.application.ports import Clock
 from pytake.store.audit import SqlAuditLog
+from pytake.store.canned_replies import SqlCannedReplies
 from pytake.store.channels import SqlChannels
 from pytake.store.contact_book import SqlContactBook
 from pytake.store.conversations import SqlConversations
@@ -41,11 +42,12 @@ class Store:
     """The ports of one database; open it before use.
 
     Attributes:
-        conversations: `ConversationStore` and `ConversationReader`.
+        conversations: `ConversationStore`, `NoteStore` and `ConversationReader`.
         event_log, outbox: `EventLog` and `Outbox`.
         users, rights, refresh_tokens, audit: who may do what, and did.
         channels: `ChannelDirectory` and `SendingChannels`.
         webhooks, quarantine, orphans: what the provider delivered.
+        canned_replies: what teams have ready.
         send_queue, contacts, media, templates, leases: what the sender works with.
         upkeep: retention and checks.
     """
@@ -80,6 +82,7 @@ class Store:
         self.media = SqlMediaLibrary(database)
         self.templates = SqlTemplates(database)
         self.audit = SqlAuditLog(database)
+        self.canned_replies = SqlCannedReplies(database)
         self.link_key = LinkKey(database)
         self.upkeep = Upkeep(database, clock)
 

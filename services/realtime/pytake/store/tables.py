@@ -163,6 +163,7 @@ conversations = Table(
     Column("other_author_seq", BigInteger, nullable=False, server_default="0"),
     Column("acl_version", BigInteger, nullable=False, server_default="1"),
     Column("window_expires_at", Utc),
+    Column("labels", Text, nullable=False, server_default="[]"),
     Column("created_at", Utc, nullable=False),
     Column("updated_at", Utc, nullable=False),
     Index("ix_conversations_activity", "organization_id", "updated_at", "id"),
@@ -170,7 +171,8 @@ conversations = Table(
 )
 """`last_seq` is the head of the log. `last_author` wrote the newest message, at
 `last_author_seq`; the newest message of anybody else is `other_author_seq`: together they
-say in one comparison whether a view is stale."""
+say in one comparison whether a view is stale. `labels` is a JSON list, here because every
+news of the row shows it; the table `labels` has the same words to search by."""
 
 Index(
     "uq_conversations_contact_channel",
@@ -379,8 +381,10 @@ notes = Table(
     Column("conversation_id", Id, nullable=False),
     Column("author_id", Id, nullable=False),
     Column("text", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False, server_default="0"),
     Column("created_at", Utc, nullable=False),
     Index(None, "conversation_id", "created_at"),
+    Index(None, "conversation_id", "seq"),
 )
 
 canned_replies = Table(
