@@ -5,10 +5,33 @@ export interface AuthRefresh {
   token: string;
 }
 
-/** PATCH /conversations/{id}; a member that is left out stays as it is. */
+/** A canned reply of the organization was written or changed, or it is gone. */
+export interface CannedRepliesChanged {
+  reply?: CannedReplyBody | null;
+  removed_id?: string | null;
+}
+
+export interface CannedReplyBody {
+  id: string;
+  shortcut: string;
+  text: string;
+}
+
+export interface ChangeCannedReply {
+  shortcut?: string | null;
+  text?: string | null;
+}
+
+/**
+ * PATCH /conversations/{id}; a member that is left out stays as it is.
+ *
+ * Labels are added and removed by name: two who label at once do not undo each other.
+ */
 export interface ChangeConversation {
   assigned_to?: string | null;
   status?: ConversationStatus | null;
+  add_labels?: Array<string>;
+  remove_labels?: Array<string>;
 }
 
 export interface ChangeUser {
@@ -43,6 +66,7 @@ export interface ConversationBody {
   last_seq: number;
   epoch: string;
   window_expires_at: string | null;
+  labels: Array<string>;
   created_at: string;
   updated_at: string;
 }
@@ -60,6 +84,7 @@ export interface ConversationUpdated {
   seq: number;
   assigned_to: string | null;
   status: ConversationStatus;
+  labels?: Array<string>;
 }
 
 export type Direction = "inbound" | "outbound";
@@ -246,6 +271,12 @@ export interface MessageStatusChanged {
 
 export type MessageType = "text" | "image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts" | "reaction" | "interactive" | "template" | "unsupported";
 
+/** POST /canned-replies: what `/shortcut` stands for in the whole organization. */
+export interface NewCannedReply {
+  shortcut: string;
+  text: string;
+}
+
 export interface NewChannel {
   name: string;
   phone_number_id: string;
@@ -262,6 +293,23 @@ export interface NewUser {
   name: string;
   role: Role;
   password?: string | null;
+}
+
+/** What a colleague noted; `seq` is its place among the messages. */
+export interface NoteBody {
+  id: string;
+  conversation_id: string;
+  seq: number;
+  author_id: string;
+  text: string;
+  created_at: string;
+}
+
+/** A note was taken back; its text is gone from the log, too. */
+export interface NoteRemoved {
+  conversation_id: string;
+  id: string;
+  seq: number;
 }
 
 export interface OpenConversation {
@@ -402,6 +450,16 @@ export interface Viewer {
   name: string;
 }
 
+/**
+ * POST /conversations/{id}/notes: for colleagues, never for the customer.
+ *
+ * An `id` of one's own makes a retry safe: the same again gives the same note.
+ */
+export interface WriteNote {
+  text: string;
+  id?: string | null;
+}
+
 /** The closed list of error codes: decide by these, never by the text. */
 export type ErrorCode =
   "invalid_token"
@@ -460,9 +518,12 @@ export interface ServerToClientEvents {
   "message:status": (data: MessageStatusChanged) => void;
   "message:status_batch": (data: MessageStatusBatch) => void;
   "conversation:updated": (data: ConversationUpdated) => void;
+  "note:new": (data: NoteBody) => void;
+  "note:removed": (data: NoteRemoved) => void;
   "inbox:updated": (data: InboxUpdated) => void;
   "inbox:removed": (data: InboxRemoved) => void;
   "conversation:read": (data: ConversationRead) => void;
+  "canned_replies:changed": (data: CannedRepliesChanged) => void;
   "resync": (data: Resync) => void;
   "user_typing": (data: UserTyping) => void;
   "presence:update": (data: PresenceUpdate) => void;

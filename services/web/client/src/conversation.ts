@@ -4,6 +4,7 @@ import type {
   ConversationUpdated,
   Joined,
   MessageBody,
+  NoteBody,
   PresenceUpdate,
   UserTyping,
   Viewer,
@@ -20,12 +21,13 @@ import { OthersTyping, OwnTyping } from "./typing.js";
 
 const PAGE = 50;
 const EVENTS_PAGE = 200;
+const NOTES_PAGE = 200;
 /** Servers heal their own holes within a second; after that we ask. */
 const HEAL_AFTER_MS = 1_500;
 const READ_EVERY_MS = 1_000;
 
-interface MessagePage {
-  items: MessageBody[];
+interface Page<T> {
+  items: T[];
   next_cursor: string | null;
 }
 
@@ -44,6 +46,8 @@ export interface ConversationSnapshot {
   readonly conversation: ConversationBody | undefined;
   /** Complete from the first one to the newest, each once, in `seq` order. */
   readonly messages: readonly MessageBody[];
+  /** What colleagues noted beside these messages, in `seq` order. */
+  readonly notes: readonly NoteBody[];
   readonly hasOlder: boolean;
   readonly isLoadingOlder: boolean;
   /** What this user sent and the server has not taken yet. */
@@ -84,6 +88,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private phase: ConversationPhase = "loading";
   private error: RealtimeError | undefined;
   private hasOlder = false;
+  private olderNotes: string | null = null;
   private isLoadingOlder = false;
   private viewers: readonly Viewer[] = [];
   private viewerCount = 0;
@@ -121,7 +126,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       if (this.isClosed) return;
       this.log.reset(this.body.last_seq, this.body.epoch);
       const joining = this.join();
-      const page = await this.page();
+      const [page] = await Promise.all([this.page(), this.loadNotes()]);
       this.log.merge(page.items);
       this.hasOlder = page.next_cursor !== null;
       this.become("ready");
@@ -137,12 +142,30 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.changed();
     try {
       const page = await this.page(this.log.firstSeq);
+      while (this.olderNotes !== null && Number(this.olderNotes) > (page.items[0]?.seq ?? 0)) {
+        await this.loadNotes(this.olderNotes);
+      }
       this.log.merge(page.items);
       this.hasOlder = page.next_cursor !== null;
     } finally {
       this.isLoadingOlder = false;
       this.changed();
     }
+  }
+
+  /** Note something for colleagues; it is on their screens, and never on the customer's. */
+  async addNote(text: string, id: string = crypto.randomUUID()): Promise<void> {
+    const note = await this.context.rest.post<NoteBody>(`/conversations/${this.id}/notes`, {
+      text,
+      id,
+    });
+    this.log.mergeNotes([note]);
+    this.changed();
+  }
+
+  /** Take a note back, as its author or as an admin; the event takes it off the screen. */
+  async removeNote(id: string): Promise<void> {
+    await this.context.rest.delete(`/conversations/${this.id}/notes/${id}`);
   }
 
   key(): void {
@@ -327,6 +350,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       for (const item of page.items) {
         const event = durableEvent(item.event, item.data);
         if (event) this.log.apply(event);
+        else this.log.pass(item.seq);
       }
       this.changed();
       this.progressed();
@@ -338,9 +362,9 @@ export class Conversation extends Store<ConversationSnapshot> {
     }
   }
 
-  private updated(update: ConversationUpdated): void {
+  private updated({ assigned_to, status, labels }: ConversationUpdated): void {
     if (!this.body) return;
-    this.body = { ...this.body, assigned_to: update.assigned_to, status: update.status };
+    this.body = { ...this.body, assigned_to, status, labels: labels ?? this.body.labels };
   }
 
   private arrived(message: MessageBody): void {
@@ -350,8 +374,21 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   // --- small things ----------------------------------------------------------------------
 
-  private page(beforeSeq?: number): Promise<MessagePage> {
-    return this.context.rest.get<MessagePage>(`/conversations/${this.id}/messages`, {
+  /** A server that knows no notes yet, as in the middle of an update, has none. */
+  private async loadNotes(before?: string): Promise<void> {
+    const path = `/conversations/${this.id}/notes`;
+    const page = await this.context.rest
+      .get<Page<NoteBody>>(path, { before_seq: before, limit: NOTES_PAGE })
+      .catch((error: RealtimeError) => {
+        if (error.code !== "not_found") throw error;
+        return { items: [], next_cursor: null };
+      });
+    this.log.mergeNotes(page.items);
+    this.olderNotes = page.next_cursor;
+  }
+
+  private page(beforeSeq?: number): Promise<Page<MessageBody>> {
+    return this.context.rest.get<Page<MessageBody>>(`/conversations/${this.id}/messages`, {
       before_seq: beforeSeq,
       limit: PAGE,
     });
@@ -399,6 +436,7 @@ export class Conversation extends Store<ConversationSnapshot> {
       error: this.error,
       conversation: this.body,
       messages: this.log.messages,
+      notes: this.log.notes,
       hasOlder: this.hasOlder,
       isLoadingOlder: this.isLoadingOlder,
       outgoing: this.context.outgoing(this.id),

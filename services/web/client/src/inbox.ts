@@ -108,10 +108,13 @@ export class Inbox extends Store<InboxSnapshot> {
     await Promise.all(used.map((view) => this.refetch(view)));
   }
 
-  /** Conversations whose contact or texts match, newest first; not part of the lists. */
-  async search(text: string, cursor?: string): Promise<ConversationPage> {
+  /** Conversations whose contact or texts match, or with a label; not part of the lists. */
+  async search(
+    wanted: { q: string } | { label: string },
+    cursor?: string,
+  ): Promise<ConversationPage> {
     const page = await this.context.rest.get<ConversationPage>("/conversations", {
-      q: text,
+      ...wanted,
       limit: PAGE,
       cursor,
     });

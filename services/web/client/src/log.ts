@@ -4,6 +4,8 @@ import type {
   MessageStatus,
   MessageStatusBatch,
   MessageStatusChanged,
+  NoteBody,
+  NoteRemoved,
 } from "./contract.gen.js";
 
 /** A delivery outranks a failure: it proves that the message arrived after all. */
@@ -23,13 +25,17 @@ export const DURABLE_EVENTS = [
   "message:status",
   "message:status_batch",
   "conversation:updated",
+  "note:new",
+  "note:removed",
 ] as const;
 
 export type DurableEvent =
   | { name: "message:new"; data: MessageBody }
   | { name: "message:status"; data: MessageStatusChanged }
   | { name: "message:status_batch"; data: MessageStatusBatch }
-  | { name: "conversation:updated"; data: ConversationUpdated };
+  | { name: "conversation:updated"; data: ConversationUpdated }
+  | { name: "note:new"; data: NoteBody }
+  | { name: "note:removed"; data: NoteRemoved };
 
 export type Applied = "applied" | "known" | "held";
 
@@ -62,6 +68,9 @@ export class ConversationLog {
 
   private byId = new Map<string, MessageBody>();
   private ordered: readonly MessageBody[] | undefined;
+  private noteById = new Map<string, NoteBody>();
+  private removedNotes = new Set<string>();
+  private orderedNotes: readonly NoteBody[] | undefined;
   private held = new Map<number, DurableEvent>();
   /** Statuses of messages that are on no loaded page yet. */
   private early = new Map<string, MessageStatusChanged>();
@@ -71,6 +80,8 @@ export class ConversationLog {
     this.cursor = cursor;
     this.epoch = epoch;
     this.byId.clear();
+    this.noteById.clear();
+    this.orderedNotes = undefined;
     this.held.clear();
     this.early.clear();
     this.ordered = undefined;
@@ -79,6 +90,12 @@ export class ConversationLog {
   get messages(): readonly MessageBody[] {
     this.ordered ??= [...this.byId.values()].sort((a, b) => a.seq - b.seq);
     return this.ordered;
+  }
+
+  /** What colleagues noted, in `seq` order; never part of what the customer gets. */
+  get notes(): readonly NoteBody[] {
+    this.orderedNotes ??= [...this.noteById.values()].sort((a, b) => a.seq - b.seq);
+    return this.orderedNotes;
   }
 
   get firstSeq(): number | undefined {
@@ -105,6 +122,14 @@ export class ConversationLog {
     for (const message of messages) this.put(message);
   }
 
+  /** Take notes of a page; one that was taken back meanwhile stays away. */
+  mergeNotes(notes: readonly NoteBody[]): void {
+    for (const note of notes) {
+      if (note.text && !this.removedNotes.has(note.id)) this.noteById.set(note.id, note);
+    }
+    this.orderedNotes = undefined;
+  }
+
   apply(event: DurableEvent): Applied {
     const [first, last] = span(event);
     if (last <= this.cursor) return "known";
@@ -117,6 +142,13 @@ export class ConversationLog {
     this.cursor = last;
     this.takeHeld();
     return "applied";
+  }
+
+  /** An event of a later version of the contract, that says nothing to us, takes its number. */
+  pass(seq: number): void {
+    if (seq !== this.cursor + 1) return;
+    this.cursor = seq;
+    this.takeHeld();
   }
 
   private takeHeld(): void {
@@ -145,6 +177,14 @@ export class ConversationLog {
         break;
       case "conversation:updated":
         this.onUpdated(event.data);
+        break;
+      case "note:new":
+        this.mergeNotes([event.data]);
+        break;
+      case "note:removed":
+        this.removedNotes.add(event.data.id);
+        this.noteById.delete(event.data.id);
+        this.orderedNotes = undefined;
         break;
     }
   }

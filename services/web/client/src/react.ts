@@ -59,6 +59,9 @@ export interface OpenConversation extends ConversationSnapshot {
   markRead(seq?: number): void;
   loadOlder(): void;
   retry(): void;
+  /** For colleagues alone. Rejects with the reason when it was not stored. */
+  addNote(text: string): Promise<void>;
+  removeNote(noteId: string): Promise<void>;
 }
 
 /** A conversation, open and complete for as long as the component is there. */
@@ -72,6 +75,8 @@ export function useConversation(id: string): OpenConversation {
       markRead: (seq?: number) => conversation.markRead(seq),
       loadOlder: () => void conversation.loadOlder(),
       retry: () => void conversation.load(),
+      addNote: (text: string) => conversation.addNote(text),
+      removeNote: (noteId: string) => conversation.removeNote(noteId),
     }),
     [client, conversation, id],
   );

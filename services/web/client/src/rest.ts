@@ -41,6 +41,10 @@ export class Rest {
     return this.request("PATCH", path, body);
   }
 
+  delete(path: string): Promise<void> {
+    return this.request("DELETE", path);
+  }
+
   private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.send(method, path, body, false);
     return answer.status === 401 && (await isExpired(answer))

@@ -1,5 +1,6 @@
-import type { MessageBody } from "@pytake/realtime";
+import type { MessageBody, NoteBody } from "@pytake/realtime";
 import { expect, test } from "vitest";
+import { mentionBefore, mentionsIn } from "../src/thread/mentions";
 import { timelineOf } from "../src/thread/timeline";
 import { typingText } from "../src/thread/typing-text";
 import { pt } from "../src/words/pt";
@@ -53,6 +54,51 @@ test("a reaction stands at its message, the newest of each author, and can be ta
 
   expect(reacted.at(-1)).toMatchObject({ kind: "message", reactions: ["❤️"] });
   expect(removed.at(-1)).toMatchObject({ kind: "message", reactions: [] });
+});
+
+function note(minute: number): NoteBody {
+  seq += 1;
+  return {
+    id: `n${seq}`,
+    conversation_id: "c",
+    seq,
+    author_id: "ana",
+    text: "prefere boleto",
+    created_at: new Date(2026, 10, 22, 9, minute).toISOString(),
+  };
+}
+
+test("a note stands where it was written, and what follows it begins with a head", () => {
+  const [first, noted, second] = [message(0), note(1), message(2)];
+
+  const items = timelineOf([first, second], [], true, [noted]);
+
+  expect(items.map(({ kind }) => kind)).toEqual(["day", "message", "note", "message"]);
+  const heads = items.flatMap((item) => (item.kind === "message" ? [item.isFirst] : []));
+  expect(heads).toEqual([true, true]);
+});
+
+test("a note above the oldest page that is loaded waits for its page", () => {
+  const [noted, first] = [note(0), message(1)];
+
+  expect(timelineOf([first], [], true, [noted]).map(({ kind }) => kind)).not.toContain("note");
+  expect(timelineOf([first], [], false, [noted]).map(({ kind }) => kind)).toContain("note");
+});
+
+test.each([
+  ["@Ana Souza, confere?", ["", "@Ana Souza", ", confere?"]],
+  ["para @Ana e @Bruno", ["para ", "@Ana", " e ", "@Bruno", ""]],
+  ["@Anabela não é da equipe", ["@Anabela não é da equipe"]],
+])("%s mentions its colleagues", (text, parts) => {
+  expect(mentionsIn(text, ["Ana", "Ana Souza", "Bruno", "a.b*"])).toEqual(parts);
+});
+
+test.each([
+  ["@", 1, { asked: "", start: 0 }],
+  ["oi @bru", 7, { asked: "bru", start: 3 }],
+  ["ana@casa", 8, undefined],
+])("at the caret of %s a name is asked for, or none", (text, caret, asked) => {
+  expect(mentionBefore(text, caret)).toEqual(asked);
 });
 
 test("a message that waits is shown below, and only until it has been taken", () => {

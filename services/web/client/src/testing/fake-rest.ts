@@ -28,6 +28,8 @@ export function answer(world: FakeWorld, request: FakeRequest): FakeAnswer {
   const [, , , resource, id, part] = request.path.split("/");
   if (resource === "users") return ok({ items: world.users, next_cursor: null });
   if (resource === "templates") return ok({ items: [], next_cursor: null });
+  if (resource === "labels") return ok({ items: labels(world), next_cursor: null });
+  if (resource === "canned-replies") return ok({ items: world.cannedReplies, next_cursor: null });
   if (resource !== "conversations") return refuse(404, "not_found");
   if (id === undefined) return ok(list(world, request));
   const conversation = world.conversations.get(id);
@@ -36,15 +38,18 @@ export function answer(world: FakeWorld, request: FakeRequest): FakeAnswer {
   if (part === "messages" && request.method === "POST") return post(world, conversation, request);
   if (part === "messages") return ok(messages(conversation, request.query));
   if (part === "events") return ok(events(conversation, request.query));
+  if (part === "notes") return notes(world, conversation, request);
   return refuse(404, "not_found");
 }
 
 function list(world: FakeWorld, { query, userId }: FakeRequest) {
   const assigned = query.get("assigned_to");
   const text = query.get("q")?.toLowerCase();
+  const label = query.get("label");
   const wanted = (row: ConversationBody) =>
     (!query.get("status") || row.status === query.get("status")) &&
     (!assigned || row.assigned_to === (assigned === "me" ? userId : null)) &&
+    (!label || row.labels.includes(label)) &&
     (!text || row.contact.name.toLowerCase().includes(text));
   const rows = [...world.conversations.values()]
     .map((conversation) => world.bodyFor(conversation, userId))
@@ -74,6 +79,24 @@ function events({ log }: FakeConversation, query: URLSearchParams) {
   const items = missed.slice(0, Number(query.get("limit") ?? 50));
   const hasMore = items.length < missed.length;
   return { items: structuredClone(items), next_cursor: hasMore ? "more" : null };
+}
+
+function labels(world: FakeWorld) {
+  const used = [...world.conversations.values()].flatMap(({ body }) => body.labels);
+  return [...new Set(used)].sort().map((name) => ({ name }));
+}
+
+function notes(world: FakeWorld, conversation: FakeConversation, request: FakeRequest): FakeAnswer {
+  const { method, body, path, userId } = request;
+  if (method === "POST") {
+    const id = typeof body.id === "string" ? body.id : undefined;
+    return ok(world.note(conversation, userId, String(body.text), id), 201);
+  }
+  if (method === "DELETE") {
+    world.removeNote(conversation, path.split("/").at(-1) ?? "");
+    return ok(undefined, 204);
+  }
+  return ok({ items: structuredClone(conversation.notes), next_cursor: null });
 }
 
 function post(world: FakeWorld, conversation: FakeConversation, request: FakeRequest): FakeAnswer {

@@ -1,7 +1,9 @@
 import type {
+  CannedReplyBody,
   ConversationBody,
   MessageBody,
   MessageStatus,
+  NoteBody,
   ServerToClientEvents,
   UserBody,
 } from "../contract.gen.js";
@@ -13,7 +15,7 @@ export type ServerEvents = {
 
 export interface LoggedEvent {
   seq: number;
-  event: "message:new" | "message:status" | "conversation:updated";
+  event: "message:new" | "message:status" | "conversation:updated" | "note:new" | "note:removed";
   data: Record<string, unknown>;
   created_at: string;
 }
@@ -21,9 +23,17 @@ export interface LoggedEvent {
 export interface FakeConversation {
   body: ConversationBody;
   messages: MessageBody[];
+  notes: NoteBody[];
   log: LoggedEvent[];
   readInbound: Map<string, number>;
 }
+
+export type ConversationChange = Partial<
+  Pick<ConversationBody, "assigned_to" | "status"> & {
+    add_labels: string[];
+    remove_labels: string[];
+  }
+>;
 
 export type Publish = <E extends keyof ServerEvents>(
   conversation: FakeConversation,
@@ -34,6 +44,7 @@ export type Publish = <E extends keyof ServerEvents>(
 /** What the fake server stores: users, and conversations with their logs. */
 export class FakeWorld {
   readonly users: UserBody[] = [];
+  readonly cannedReplies: CannedReplyBody[] = [];
   readonly conversations = new Map<string, FakeConversation>();
   epoch = "life-1";
   private counter = 0;
@@ -73,10 +84,11 @@ export class FakeWorld {
       last_seq: 0,
       epoch: this.epoch,
       window_expires_at: new Date(this.now() + 86_400_000).toISOString(),
+      labels: [],
       created_at: time,
       updated_at: time,
     };
-    const conversation = { body, messages: [], log: [], readInbound: new Map() };
+    const conversation = { body, messages: [], notes: [], log: [], readInbound: new Map() };
     this.conversations.set(body.id, conversation);
     return conversation;
   }
@@ -107,13 +119,34 @@ export class FakeWorld {
     });
   }
 
-  change(
-    conversation: FakeConversation,
-    change: Partial<Pick<ConversationBody, "assigned_to" | "status">>,
-  ): void {
-    Object.assign(conversation.body, change);
+  change(conversation: FakeConversation, change: ConversationChange): void {
+    const { add_labels = [], remove_labels = [], ...moved } = change;
+    const labels = new Set([...conversation.body.labels, ...add_labels]);
+    for (const label of remove_labels) labels.delete(label);
+    Object.assign(conversation.body, moved, { labels: [...labels].sort() });
     const { id, assigned_to, status } = conversation.body;
-    this.log(conversation, "conversation:updated", { conversation_id: id, assigned_to, status });
+    const told = { conversation_id: id, assigned_to, status, labels: conversation.body.labels };
+    this.log(conversation, "conversation:updated", told);
+  }
+
+  /** A colleague, or this user, notes something; the customer never hears of it. */
+  note(conversation: FakeConversation, authorId: string, text: string, id = this.id()): NoteBody {
+    const note = {
+      id,
+      conversation_id: conversation.body.id,
+      seq: conversation.body.last_seq + 1,
+      author_id: authorId,
+      text,
+      created_at: this.time(),
+    };
+    conversation.notes.push(note);
+    this.log(conversation, "note:new", note);
+    return note;
+  }
+
+  removeNote(conversation: FakeConversation, id: string): void {
+    conversation.notes = conversation.notes.filter((note) => note.id !== id);
+    this.log(conversation, "note:removed", { conversation_id: conversation.body.id, id });
   }
 
   bodyFor(conversation: FakeConversation, userId: string): ConversationBody {

@@ -1,11 +1,12 @@
 import { ShieldCheck } from "lucide-react";
 import { useSpeech } from "../words";
 import { fullTime } from "../words/times";
-import { AdminPage, Listing } from "./AdminPage";
+import { AdminPage } from "./AdminPage";
+import { AdminTable } from "./AdminTable";
 import { useItems } from "./use-page";
 
 interface Quarantined {
-  id: number;
+  id: string;
   reason: string;
   item: unknown;
   received_at: string;
@@ -17,34 +18,25 @@ export function Quarantine() {
   const [loaded, reload] = useItems<Quarantined>("/quarantine");
   return (
     <AdminPage title={words.quarantine}>
-      <Listing
+      <AdminTable
         loaded={loaded}
         onRetry={reload}
-        empty={
-          <div className="empty">
-            <ShieldCheck size={28} aria-hidden />
-            <h2>{words.nothingQuarantined}</h2>
-            <p>{words.nothingQuarantinedHint}</p>
-          </div>
-        }
-      >
-        {(items) => (
-          <ul className="admin-list">
-            {items.map((each) => (
-              <li key={each.id} className="admin-row is-tall">
-                <div className="admin-row-text">
-                  <strong>{each.reason}</strong>
-                  <span className="note-line">{fullTime(each.received_at, locale)}</span>
-                  <details>
-                    <summary>{words.details}</summary>
-                    <pre>{JSON.stringify(each.item, null, 2)}</pre>
-                  </details>
-                </div>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Listing>
+        empty={{
+          icon: ShieldCheck,
+          title: words.nothingQuarantined,
+          hint: words.nothingQuarantinedHint,
+        }}
+        row={(each) => ({
+          title: each.reason,
+          note: fullTime(each.received_at, locale),
+          more: (
+            <details>
+              <summary>{words.details}</summary>
+              <pre>{JSON.stringify(each.item, null, 2)}</pre>
+            </details>
+          ),
+        })}
+      />
     </AdminPage>
   );
 }

@@ -1,14 +1,16 @@
 import { RealtimeError, type Role } from "@pytake/realtime";
 import { useClient } from "@pytake/realtime/react";
-import { UserPlus } from "lucide-react";
-import { type FormEvent, useState } from "react";
+import { UserPlus, Users } from "lucide-react";
+import { useState } from "react";
 import { Avatar } from "../frame/Avatar";
 import type { Person } from "../people";
 import { usePeople } from "../people";
 import { useSession } from "../session/use-session";
 import { refusalOf, useWords } from "../words";
 import type { Words } from "../words/pt";
-import { AdminPage, Listing } from "./AdminPage";
+import { AdminForm } from "./AdminForm";
+import { AdminPage } from "./AdminPage";
+import { AdminTable } from "./AdminTable";
 import { useItems } from "./use-page";
 
 function roleName(role: Role, words: Words): string {
@@ -19,6 +21,7 @@ function roleName(role: Role, words: Words): string {
 export function Team() {
   const words = useWords();
   const people = usePeople();
+  const { user } = useSession();
   const [loaded, reload] = useItems<Person>("/users");
   const [told, setTold] = useState("");
   const renew = () => {
@@ -27,29 +30,64 @@ export function Team() {
   };
   return (
     <AdminPage title={words.team}>
-      <Listing loaded={loaded} onRetry={reload} empty={null}>
-        {(items) => (
-          <ul className="admin-list">
-            {items.map((person) => (
-              <Member key={person.id} person={person} onChanged={renew} onTold={setTold} />
-            ))}
-          </ul>
-        )}
-      </Listing>
+      <AdminTable
+        loaded={loaded}
+        onRetry={reload}
+        empty={{ icon: Users, title: words.team, hint: words.addPerson }}
+        row={(person) => ({
+          icon: <Avatar name={person.name} />,
+          title: person.name,
+          note: [roleName(person.role, words), person.email].filter(Boolean).join(" · "),
+          state: {
+            isGood: person.online === true,
+            text: person.online ? words.online : words.away,
+          },
+          isOff: person.active === false,
+          actions: person.id !== user.id && (
+            <Actions person={person} onChanged={renew} onTold={setTold} />
+          ),
+        })}
+      />
       <p className="note-line" role="status">
         {told}
       </p>
-      <AddPerson onAdded={renew} />
+      <AdminForm path="/users" title={words.addPerson} icon={UserPlus} onAdded={renew}>
+        <label className="field">
+          {words.name}
+          <input className="input" name="name" autoComplete="off" required maxLength={200} />
+        </label>
+        <label className="field">
+          {words.email}
+          <input className="input" name="email" type="email" autoComplete="off" required />
+        </label>
+        <label className="field">
+          {words.password}
+          <input
+            className="input"
+            name="password"
+            type="password"
+            autoComplete="new-password"
+            minLength={8}
+            required
+            placeholder={words.passwordHint}
+          />
+        </label>
+        <label className="field">
+          {words.role}
+          <select className="input" name="role" defaultValue="agent">
+            <option value="agent">{words.roleAgent}</option>
+            <option value="admin">{words.roleAdmin}</option>
+          </select>
+        </label>
+      </AdminForm>
     </AdminPage>
   );
 }
 
-function Member(props: { person: Person; onChanged: () => void; onTold: (text: string) => void }) {
+function Actions(props: { person: Person; onChanged: () => void; onTold: (text: string) => void }) {
   const words = useWords();
   const { rest } = useClient();
-  const { user } = useSession();
   const { person, onChanged, onTold } = props;
-  const isActive = person.active !== false;
   const attempt = (work: Promise<unknown>, done = "") =>
     work
       .then(() => {
@@ -57,104 +95,23 @@ function Member(props: { person: Person; onChanged: () => void; onTold: (text: s
         onChanged();
       })
       .catch((error) => onTold(refusalOf(words, RealtimeError.of(error).code).join(" ")));
+  const endSessions = () =>
+    attempt(rest.post(`/users/${person.id}/revoke`, {}), words.sessionsEnded(person.name));
   return (
-    <li className={`admin-row ${isActive ? "" : "is-off"}`}>
-      <Avatar name={person.name} />
-      <div className="admin-row-text">
-        <strong>{person.name}</strong>
-        <span className="note-line">
-          {roleName(person.role, words)}
-          {person.email && ` · ${person.email}`}
-        </span>
-      </div>
-      <span className={`presence ${person.online ? "is-online" : ""}`}>
-        {person.online ? words.online : words.away}
-      </span>
-      {person.id !== user.id && (
-        <div className="admin-actions">
-          <button
-            type="button"
-            className="button"
-            onClick={() =>
-              void attempt(
-                rest.post(`/users/${person.id}/revoke`, {}),
-                words.sessionsEnded(person.name),
-              )
-            }
-          >
-            {words.endSessions}
-          </button>
-          <label className="toggle">
-            <input
-              type="checkbox"
-              checked={isActive}
-              onChange={(event) =>
-                void attempt(rest.patch(`/users/${person.id}`, { active: event.target.checked }))
-              }
-            />
-            {words.active}
-          </label>
-        </div>
-      )}
-    </li>
-  );
-}
-
-function AddPerson({ onAdded }: { onAdded: () => void }) {
-  const words = useWords();
-  const { rest } = useClient();
-  const [refusal, setRefusal] = useState("");
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    try {
-      await rest.post("/users", Object.fromEntries(new FormData(form)));
-      form.reset();
-      setRefusal("");
-      onAdded();
-    } catch (error) {
-      setRefusal(refusalOf(words, RealtimeError.of(error).code).join(" "));
-    }
-  };
-  return (
-    <form className="admin-form" onSubmit={submit}>
-      <h2>
-        <UserPlus size={16} aria-hidden />
-        {words.addPerson}
-      </h2>
-      <label className="field">
-        {words.name}
-        <input className="input" name="name" autoComplete="off" required maxLength={200} />
-      </label>
-      <label className="field">
-        {words.email}
-        <input className="input" name="email" type="email" autoComplete="off" required />
-      </label>
-      <label className="field">
-        {words.password}
-        <input
-          className="input"
-          name="password"
-          type="password"
-          autoComplete="new-password"
-          minLength={8}
-          required
-          placeholder={words.passwordHint}
-        />
-      </label>
-      <label className="field">
-        {words.role}
-        <select className="input" name="role" defaultValue="agent">
-          <option value="agent">{words.roleAgent}</option>
-          <option value="admin">{words.roleAdmin}</option>
-        </select>
-      </label>
-      <p className="refusal" role="alert">
-        {refusal}
-      </p>
-      <button type="submit" className="button primary">
-        {words.addPerson}
+    <>
+      <button type="button" className="button" onClick={() => void endSessions()}>
+        {words.endSessions}
       </button>
-    </form>
+      <label className="toggle">
+        <input
+          type="checkbox"
+          checked={person.active !== false}
+          onChange={(event) =>
+            void attempt(rest.patch(`/users/${person.id}`, { active: event.target.checked }))
+          }
+        />
+        {words.active}
+      </label>
+    </>
   );
 }

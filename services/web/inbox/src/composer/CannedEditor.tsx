@@ -1,25 +1,15 @@
 import * as Ariakit from "@ariakit/react";
-import { Trash2 } from "lucide-react";
-import type { FormEvent } from "react";
-import { useWords } from "../words";
-import { keepCanned, useCannedReplies } from "./canned-store";
+import type { CannedReplyBody } from "@pytake/realtime";
+import { RealtimeError } from "@pytake/realtime";
+import { useClient } from "@pytake/realtime/react";
+import { Pencil, Trash2 } from "lucide-react";
+import { type FormEvent, useState } from "react";
+import { refusalOf, useWords } from "../words";
+import { useCannedReplies } from "./canned-replies";
 
+/** Where the team writes, changes and removes what it says again and again. */
 export function CannedEditor() {
   const words = useWords();
-  const replies = useCannedReplies();
-  const add = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    event.stopPropagation();
-    const fields = new FormData(event.currentTarget);
-    const shortcut = String(fields.get("shortcut")).replace(/[\s/]/g, "");
-    const text = String(fields.get("text")).trim();
-    if (!shortcut || !text) return;
-    const others = replies.filter((reply) => reply.shortcut !== shortcut);
-    keepCanned(
-      [...others, { shortcut, text }].sort((a, b) => a.shortcut.localeCompare(b.shortcut)),
-    );
-    event.currentTarget.reset();
-  };
   return (
     <Ariakit.DialogProvider>
       <Ariakit.DialogDisclosure className="link-button canned-manage">
@@ -32,38 +22,108 @@ export function CannedEditor() {
         portal
       >
         <Ariakit.DialogHeading>{words.cannedReplies}</Ariakit.DialogHeading>
-        <ul className="canned-list">
-          {replies.map(({ shortcut, text }) => (
-            <li key={shortcut}>
-              <kbd>/{shortcut}</kbd>
-              <span>{text}</span>
-              <button
-                type="button"
-                className="icon-button"
-                aria-label={`${words.remove}: ${shortcut}`}
-                onClick={() => keepCanned(replies.filter((reply) => reply.shortcut !== shortcut))}
-              >
-                <Trash2 size={16} aria-hidden />
-              </button>
-            </li>
-          ))}
-        </ul>
-        <form className="canned-form" onSubmit={add}>
-          <label className="field">
-            {words.cannedShortcut}
-            <input className="input" name="shortcut" maxLength={32} required />
-          </label>
-          <label className="field">
-            {words.cannedText}
-            <textarea className="input" name="text" rows={3} maxLength={4096} required />
-          </label>
-          <button type="submit" className="button primary">
-            {words.cannedAdd}
-          </button>
-        </form>
-        <p className="note-line">{words.cannedHere}</p>
+        <Editor />
+        <p className="note-line">{words.cannedShared}</p>
         <Ariakit.DialogDismiss className="button">{words.close}</Ariakit.DialogDismiss>
       </Ariakit.Dialog>
     </Ariakit.DialogProvider>
+  );
+}
+
+function Editor() {
+  const words = useWords();
+  const { rest } = useClient();
+  const { replies } = useCannedReplies(true);
+  const [edited, setEdited] = useState<CannedReplyBody>();
+  const [refusal, setRefusal] = useState("");
+  const attempt = (work: Promise<unknown>) =>
+    work
+      .then(() => {
+        setEdited(undefined);
+        setRefusal("");
+        return true;
+      })
+      .catch((error) => {
+        const { code } = RealtimeError.of(error);
+        setRefusal(code === "conflict" ? words.cannedTaken : refusalOf(words, code).join(" "));
+        return false;
+      });
+  const keep = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    // The dialog lies in the composer's form only for React.
+    event.stopPropagation();
+    const form = event.currentTarget;
+    const fields = new FormData(form);
+    const shortcut = String(fields.get("shortcut")).replace(/[\s/]/g, "");
+    const reply = { shortcut, text: String(fields.get("text")).trim() };
+    const isKept = await attempt(
+      edited
+        ? rest.patch(`/canned-replies/${edited.id}`, reply)
+        : rest.post("/canned-replies", reply),
+    );
+    if (isKept) form.reset();
+  };
+  return (
+    <>
+      <ul className="canned-list">
+        {replies.map((reply) => (
+          <li key={reply.id}>
+            <kbd>/{reply.shortcut}</kbd>
+            <span dir="auto">{reply.text}</span>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={`${words.edit}: ${reply.shortcut}`}
+              onClick={() => setEdited(reply)}
+            >
+              <Pencil size={16} aria-hidden />
+            </button>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={`${words.remove}: ${reply.shortcut}`}
+              onClick={() => void attempt(rest.delete(`/canned-replies/${reply.id}`))}
+            >
+              <Trash2 size={16} aria-hidden />
+            </button>
+          </li>
+        ))}
+      </ul>
+      <form
+        className="canned-form"
+        key={edited?.id ?? "new"}
+        onSubmit={(event) => void keep(event)}
+      >
+        <label className="field">
+          {words.cannedShortcut}
+          <input
+            className="input"
+            name="shortcut"
+            maxLength={32}
+            required
+            pattern="[^\s\/]+"
+            defaultValue={edited?.shortcut}
+            autoComplete="off"
+          />
+        </label>
+        <label className="field">
+          {words.cannedText}
+          <textarea
+            className="input"
+            name="text"
+            rows={3}
+            maxLength={4096}
+            required
+            defaultValue={edited?.text}
+          />
+        </label>
+        <p className="refusal" role="alert">
+          {refusal}
+        </p>
+        <button type="submit" className="button primary">
+          {edited ? words.save : words.cannedAdd}
+        </button>
+      </form>
+    </>
   );
 }

@@ -1,34 +1,24 @@
-import { type KeyboardEvent, useEffect, useState } from "react";
+import type { CannedReplyBody } from "@pytake/realtime";
 import { useWords } from "../words";
 import { CannedEditor } from "./CannedEditor";
-import { type CannedReply, useCannedReplies } from "./canned-store";
+import { useCannedReplies } from "./canned-replies";
+import { Suggestions, useSuggestions } from "./Suggestions";
 
 /** The replies that a text beginning with `/` asks for; undefined where it does not. */
-export function cannedFor(
+export function cannedFor<T extends Pick<CannedReplyBody, "shortcut">>(
   text: string,
-  replies: readonly CannedReply[],
-): readonly CannedReply[] | undefined {
+  replies: readonly T[],
+): readonly T[] | undefined {
   const asked = /^\/(\S*)$/.exec(text)?.[1]?.toLocaleLowerCase();
   if (asked === undefined) return undefined;
   return replies.filter(({ shortcut }) => shortcut.toLocaleLowerCase().startsWith(asked));
 }
 
 export function useCanned(text: string) {
-  const replies = useCannedReplies();
-  const [active, setActive] = useState(0);
-  const found = cannedFor(text, replies);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new text starts at the top
-  useEffect(() => setActive(0), [text]);
-  const onKeyDown = (event: KeyboardEvent, pick: (text: string) => void): boolean => {
-    if (!found || found.length === 0) return false;
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (step !== 0) setActive((active + step + found.length) % found.length);
-    else if (event.key === "Enter" || event.key === "Tab") pick(found[active]?.text ?? text);
-    else return false;
-    event.preventDefault();
-    return true;
-  };
-  return { found, active, onKeyDown };
+  const isAsked = text.startsWith("/");
+  const { replies, state } = useCannedReplies(isAsked);
+  const suggestions = useSuggestions(isAsked ? cannedFor(text, replies) : undefined, text);
+  return { suggestions, state };
 }
 
 export function CannedReplies(props: {
@@ -36,26 +26,25 @@ export function CannedReplies(props: {
   onPick: (text: string) => void;
 }) {
   const words = useWords();
-  const { found, active } = props.canned;
-  if (!found) return null;
+  const { suggestions, state } = props.canned;
+  const isEmpty = suggestions.found?.length === 0;
   return (
-    <section className="canned" aria-label={words.cannedReplies} data-canned>
-      <ul>
-        {found.map(({ shortcut, text }, index) => (
-          <li key={shortcut}>
-            <button
-              type="button"
-              className={`canned-item ${index === active ? "is-active" : ""}`}
-              onClick={() => props.onPick(text)}
-            >
-              <kbd>/{shortcut}</kbd>
-              <span>{text}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
-      {found.length === 0 && <p className="note-line">{words.noCanned}</p>}
+    <Suggestions
+      label={words.cannedReplies}
+      suggestions={suggestions}
+      keyOf={({ id }) => id}
+      onPick={({ text }) => props.onPick(text)}
+      item={({ shortcut, text }) => (
+        <>
+          <kbd>/{shortcut}</kbd>
+          <span>{text}</span>
+        </>
+      )}
+    >
+      {isEmpty && state === "loading" && <p className="note-line">{words.loading}</p>}
+      {isEmpty && state === "failed" && <p className="note-line">{words.cannedFailed}</p>}
+      {isEmpty && state === "ready" && <p className="note-line">{words.noCanned}</p>}
       <CannedEditor />
-    </section>
+    </Suggestions>
   );
 }

@@ -4,6 +4,7 @@ import { Clock3 } from "lucide-react";
 import { type FormEvent, useCallback, useEffect, useState } from "react";
 import { useWords } from "../words";
 import { useDraft } from "./drafts";
+import { NoteLink } from "./NoteLink";
 import {
   fieldsOf,
   greetingName,
@@ -20,6 +21,7 @@ export function TemplatePicker(props: {
   open: OpenConversation;
   conversation: ConversationBody;
   hasNever: boolean;
+  onNote: () => void;
 }) {
   const words = useWords();
   const { open, conversation, hasNever } = props;
@@ -29,10 +31,13 @@ export function TemplatePicker(props: {
   const choices = Array.isArray(templates) ? usable(templates, conversation.channel_id) : [];
   return (
     <section className="composer template-picker" aria-label={words.chooseTemplate} data-templates>
-      <h2>
-        <Clock3 size={16} aria-hidden />
-        {hasNever ? words.windowNever : words.windowClosed}
-      </h2>
+      <header className="template-head">
+        <h2>
+          <Clock3 size={16} aria-hidden />
+          {hasNever ? words.windowNever : words.windowClosed}
+        </h2>
+        <NoteLink onNote={props.onNote} />
+      </header>
       <p className="note-line">
         {hasNever ? words.windowNeverHint : words.windowClosedHint} {draft && words.keptDraft}
       </p>

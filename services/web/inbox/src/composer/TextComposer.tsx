@@ -1,13 +1,12 @@
 import type { ConversationBody } from "@pytake/realtime";
 import { type OpenConversation, useTyping } from "@pytake/realtime/react";
-import { Paperclip, SendHorizontal } from "lucide-react";
+import { Paperclip, SendHorizontal, StickyNote } from "lucide-react";
 import {
   type ClipboardEvent,
   type KeyboardEvent,
   type RefObject,
   useCallback,
   useEffect,
-  useLayoutEffect,
   useRef,
   useState,
 } from "react";
@@ -22,19 +21,21 @@ import { draftOf, keepDraft, takeIntoComposer } from "./drafts";
 import { EmojiButton } from "./EmojiButton";
 import { StaleGuard } from "./StaleGuard";
 import { useDropTarget } from "./use-drop-target";
+import { useFieldHeight } from "./use-field-height";
 import { useStaleGuard } from "./use-stale-guard";
 
 export const LONGEST = 4_096;
-const MOST_LINES_PX = 8 * 20 + 12;
 const SOON_MS = 3_600_000;
 
 interface Props {
   open: OpenConversation;
   conversation: ConversationBody;
   hasWindow: boolean;
+  /** Write to colleagues instead. */
+  onNote: () => void;
 }
 
-export function TextComposer({ open, conversation, hasWindow }: Props) {
+export function TextComposer({ open, conversation, hasWindow, onNote }: Props) {
   const words = useWords();
   const { enterSends } = usePreferences();
   const field = useRef<HTMLTextAreaElement>(null);
@@ -69,7 +70,7 @@ export function TextComposer({ open, conversation, hasWindow }: Props) {
 
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     if (event.nativeEvent.isComposing) return;
-    if (canned.onKeyDown(event, setText)) return;
+    if (canned.suggestions.onKeyDown(event, (reply) => setText(reply.text))) return;
     const wantsBreak = event.shiftKey || (!enterSends && !event.ctrlKey && !event.metaKey);
     if (event.key === "Enter" && !wantsBreak) {
       event.preventDefault();
@@ -131,10 +132,24 @@ export function TextComposer({ open, conversation, hasWindow }: Props) {
           aria-describedby="composer-hint"
           dir="auto"
           value={text}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => {
+            // `@` in an empty field begins a note to colleagues.
+            if (event.target.value === "@" && text === "") onNote();
+            else setText(event.target.value);
+          }}
           onKeyDown={onKeyDown}
           onPaste={onPaste}
         />
+        <button
+          type="button"
+          className="icon-button"
+          data-write-note
+          aria-label={words.writeNote}
+          title={words.writeNote}
+          onClick={onNote}
+        >
+          <StickyNote size={18} aria-hidden />
+        </button>
         <EmojiButton onPick={(emoji) => insert(field, emoji, setText)} />
         <button
           type="submit"
@@ -168,13 +183,7 @@ function useDraftText(open: OpenConversation, field: RefObject<HTMLTextAreaEleme
     },
     [id, key, stop],
   );
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the height follows the text
-  useLayoutEffect(() => {
-    const { current } = field;
-    if (!current) return;
-    current.style.height = "auto";
-    current.style.height = `${Math.min(current.scrollHeight, MOST_LINES_PX)}px`;
-  }, [field, text]);
+  useFieldHeight(field, text);
   useEffect(
     () =>
       takeIntoComposer(id, (taken) => {

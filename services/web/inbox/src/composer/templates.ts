@@ -11,6 +11,16 @@ export interface Template {
 
 const FIELD = /\{\{\s*([\w]+)\s*\}\}/g;
 
+/** Outside the 24 hours the same text would fail again: only a template goes out. */
+export function needsTemplate(code: unknown): boolean {
+  return code === "window_closed" || String(code) === "131047";
+}
+
+/** To the first template that may be chosen; the composer offers them when nothing else goes. */
+export function focusTemplates(): void {
+  document.querySelector<HTMLElement>("[data-templates] button")?.focus();
+}
+
 export function bodyOf(template: Template): string {
   return template.components.find(({ type }) => type.toUpperCase() === "BODY")?.text ?? "";
 }

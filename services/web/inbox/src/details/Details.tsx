@@ -5,6 +5,8 @@ import { Avatar } from "../frame/Avatar";
 import { usePeople } from "../people";
 import { useSpeech } from "../words";
 import { fullTime } from "../words/times";
+import { Labels } from "./Labels";
+import { Notes } from "./Notes";
 import { OtherConversations } from "./OtherConversations";
 import { WindowLeft } from "./WindowLeft";
 import "./details.css";
@@ -17,7 +19,7 @@ interface Props {
 
 export function Details({ id, onOpen, onClose }: Props) {
   const { words } = useSpeech();
-  const { conversation } = useConversation(id);
+  const { conversation, notes } = useConversation(id);
   return (
     <aside className="details-pane" aria-label={words.details}>
       <header className="details-head">
@@ -31,19 +33,25 @@ export function Details({ id, onOpen, onClose }: Props) {
           <X size={16} aria-hidden />
         </button>
       </header>
-      {conversation && <Facts conversation={conversation} onOpen={onOpen} />}
+      {conversation && (
+        <div className="details-body">
+          <Facts conversation={conversation} />
+          <Labels conversation={conversation} />
+          <Notes notes={notes} />
+          <OtherConversations conversation={conversation} onOpen={onOpen} />
+        </div>
+      )}
     </aside>
   );
 }
 
-function Facts(props: { conversation: ConversationBody; onOpen: (id: string) => void }) {
-  const { conversation, onOpen } = props;
+function Facts({ conversation }: { conversation: ConversationBody }) {
   const { words, locale } = useSpeech();
   const people = usePeople();
   const { contact, assigned_to, status, created_at } = conversation;
   const assignee = assigned_to ? people.byId.get(assigned_to)?.name : undefined;
   return (
-    <div className="details-body">
+    <>
       <div className="details-contact">
         <Avatar name={contact.name || "?"} size="large" />
         <strong dir="auto">{contact.name || words.noName}</strong>
@@ -61,7 +69,6 @@ function Facts(props: { conversation: ConversationBody; onOpen: (id: string) => 
         <dt>{words.startedAt}</dt>
         <dd>{fullTime(created_at, locale)}</dd>
       </dl>
-      <OtherConversations conversation={conversation} onOpen={onOpen} />
-    </div>
+    </>
   );
 }

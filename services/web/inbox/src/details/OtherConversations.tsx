@@ -21,7 +21,7 @@ export function OtherConversations(props: {
     if (!phone) return;
     let isHere = true;
     inbox
-      .search(phone)
+      .search({ q: phone })
       .then(({ items }) => isHere && setOthers(items.filter((row) => row.contact.phone === phone)))
       .catch(() => undefined);
     return () => {
@@ -30,7 +30,7 @@ export function OtherConversations(props: {
   }, [inbox, phone]);
   const shown = others.filter((row) => row.id !== id);
   return (
-    <section className="others">
+    <section className="details-section">
       <h3>{words.otherConversations}</h3>
       {shown.length === 0 && <p className="note-line">{words.noOthers}</p>}
       <ul>

@@ -32,6 +32,7 @@ export function Panes({ id, onHelp }: { id: string | undefined; onHelp: () => vo
     j: () => moveInList(1),
     k: () => moveInList(-1),
     r: () => focus("[data-composer]"),
+    n: () => press("[data-write-note]"),
     e: () => press("[data-close]"),
     a: () => press("[data-assign]"),
     "/": () => focus("[data-search]"),

@@ -7,6 +7,7 @@ export function ShortcutsDialog(props: { isOpen: boolean; onClose: () => void })
     ["j k", words.shortcutMove],
     ["Enter", words.shortcutOpen],
     ["r", words.shortcutReply],
+    ["n", words.shortcutNote],
     ["e", words.shortcutClose],
     ["a", words.shortcutAssign],
     ["/", words.shortcutSearch],

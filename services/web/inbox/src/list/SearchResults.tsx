@@ -56,8 +56,9 @@ function useSearch(text: string): [Found | undefined, () => void] {
   const { inbox } = useClient();
   const [found, setFound] = useState<Found>();
   const search = useCallback(() => {
+    const [, label] = /^#(.+)$/.exec(text) ?? [];
     inbox
-      .search(text)
+      .search(label ? { label } : { q: text })
       .then((page) => setFound({ text, rows: page.items }))
       .catch((error: RealtimeError) => setFound({ text, rows: [], error }));
   }, [inbox, text]);

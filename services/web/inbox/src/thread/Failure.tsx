@@ -1,5 +1,6 @@
 import type { MessageBody } from "@pytake/realtime";
 import type { OpenConversation } from "@pytake/realtime/react";
+import { focusTemplates, needsTemplate } from "../composer/templates";
 import { providerRefusal, useWords } from "../words";
 
 /** Why a message did not arrive, in plain words, and what can be done about it. */
@@ -17,7 +18,12 @@ export function Failure({ message, open }: { message: MessageBody; open: OpenCon
       <span>
         {what} {next}
       </span>
-      {message.status === "failed" && !wasRetried && (
+      {message.status === "failed" && needsTemplate(code) && (
+        <button type="button" className="link-button" onClick={focusTemplates}>
+          {words.useTemplate}
+        </button>
+      )}
+      {message.status === "failed" && !wasRetried && !needsTemplate(code) && (
         <button type="button" className="link-button" onClick={again}>
           {words.sendAgain}
         </button>

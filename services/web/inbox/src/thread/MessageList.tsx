@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useSpeech } from "../words";
 import { dayName } from "../words/times";
 import { MessageRow } from "./MessageRow";
+import { NoteRow } from "./NoteRow";
 import { OutgoingRow } from "./OutgoingRow";
 import { type TimelineItem, timelineOf } from "./timeline";
 
@@ -15,8 +16,8 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
   const { words } = useSpeech();
   const scroller = useRef<HTMLDivElement>(null);
   const items = useMemo(
-    () => timelineOf(open.messages, open.outgoing, open.hasOlder),
-    [open.messages, open.outgoing, open.hasOlder],
+    () => timelineOf(open.messages, open.outgoing, open.hasOlder, open.notes),
+    [open.messages, open.outgoing, open.hasOlder, open.notes],
   );
   const virtual = useVirtualizer({
     count: items.length,
@@ -110,6 +111,7 @@ function Item(props: { item: TimelineItem | undefined; open: OpenConversation; s
   if (!item) return null;
   if (item.kind === "beginning") return <p className="thread-beginning">{words.beginning}</p>;
   if (item.kind === "day") return <DayLine day={item.day} />;
+  if (item.kind === "note") return <NoteRow note={item.note} open={open} />;
   if (item.kind === "outgoing") return <OutgoingRow item={item.item} isFirst={item.isFirst} />;
   const { message, isFirst, isLast, reactions } = item;
   return (
@@ -135,6 +137,7 @@ function DayLine({ day, isFloating = false }: { day: string; isFloating?: boolea
 }
 
 function estimateOf(item: TimelineItem | undefined): number {
+  if (item?.kind === "note") return 60 + Math.ceil(item.note.text.length / 80) * 20;
   if (item?.kind !== "message") return 44;
   const text = String(item.message.content.text ?? item.message.content.caption ?? "");
   const lines = Math.ceil(text.length / 60) || 1;

@@ -1,6 +1,7 @@
 import type { OutboxItem } from "@pytake/realtime";
 import { useClient } from "@pytake/realtime/react";
 import { editAgain } from "../composer/drafts";
+import { focusTemplates, needsTemplate } from "../composer/templates";
 import { useNow } from "../use-now";
 import { refusalOf, useSpeech } from "../words";
 import { clockTime } from "../words/times";
@@ -45,9 +46,15 @@ export function OutgoingRow({ item, isFirst }: { item: OutboxItem; isFirst: bool
           <span>
             {what} {next}
           </span>
-          <button type="button" className="link-button" onClick={() => outbox.retry(id)}>
-            {isStale ? words.sendAnyway : words.sendAgain}
-          </button>
+          {needsTemplate(item.error?.code) ? (
+            <button type="button" className="link-button" onClick={focusTemplates}>
+              {words.useTemplate}
+            </button>
+          ) : (
+            <button type="button" className="link-button" onClick={() => outbox.retry(id)}>
+              {isStale ? words.sendAnyway : words.sendAgain}
+            </button>
+          )}
           {text && (
             <button type="button" className="link-button" onClick={editText}>
               {words.edit}

@@ -1,4 +1,4 @@
-import type { MessageBody, OutboxItem } from "@pytake/realtime";
+import type { MessageBody, NoteBody, OutboxItem } from "@pytake/realtime";
 
 const RUN_MS = 5 * 60_000;
 
@@ -15,7 +15,14 @@ export type TimelineItem =
       isLast: boolean;
       reactions: readonly string[];
     }
+  | { kind: "note"; key: string; day: string; note: NoteBody }
   | { kind: "outgoing"; key: string; day: string; item: OutboxItem; isFirst: boolean };
+
+type Entry = MessageBody | NoteBody;
+
+function isNote(entry: Entry): entry is NoteBody {
+  return "author_id" in entry;
+}
 
 function localDay(iso: string): string {
   return new Date(iso).toDateString();
@@ -25,9 +32,13 @@ function authorOf(message: MessageBody): string {
   return `${message.direction}:${message.sender_id ?? message.sender_type}`;
 }
 
-function isSameRun(a: MessageBody | undefined, b: MessageBody): boolean {
+/** A note in between ends a run: what follows it begins with a head again. */
+function isSameRun(a: Entry | undefined, b: Entry | undefined): boolean {
   return (
     a !== undefined &&
+    b !== undefined &&
+    !isNote(a) &&
+    !isNote(b) &&
     authorOf(a) === authorOf(b) &&
     Date.parse(b.created_at) - Date.parse(a.created_at) < RUN_MS &&
     localDay(a.created_at) === localDay(b.created_at)
@@ -49,34 +60,46 @@ function reactionsOf(messages: readonly MessageBody[]): Map<string, Map<string, 
   return found;
 }
 
-/** What the thread shows, top to bottom: day lines, messages in runs, and what waits to be sent. */
+/** Messages and notes in one row, both of which come in `seq` order. */
+function withNotes(messages: readonly MessageBody[], notes: readonly NoteBody[]): Entry[] {
+  return notes.length === 0 ? [...messages] : [...messages, ...notes].sort((a, b) => a.seq - b.seq);
+}
+
+/** What the thread shows, top to bottom: day lines, messages in runs, notes, and what waits. */
 export function timelineOf(
   messages: readonly MessageBody[],
   outgoing: readonly OutboxItem[],
   hasOlder: boolean,
+  notes: readonly NoteBody[] = [],
 ): TimelineItem[] {
   const reactions = reactionsOf(messages);
   const known = new Set(messages.map((message) => message.whatsapp_message_id));
-  const shown = messages.filter((message) => !isPlacedReaction(message, known));
+  const from = hasOlder ? (messages[0]?.seq ?? 0) : 0;
+  const shown = withNotes(
+    messages.filter((message) => !isPlacedReaction(message, known)),
+    notes.filter((note) => note.seq >= from),
+  );
   const items: TimelineItem[] = [];
   const first = shown[0];
   if (!hasOlder) items.push({ kind: "beginning", key: "beginning", day: first?.created_at ?? "" });
-  shown.forEach((message, index) => {
+  shown.forEach((entry, index) => {
     const before = shown[index - 1];
-    const after = shown[index + 1];
-    if (!before || localDay(before.created_at) !== localDay(message.created_at)) {
-      const day = message.created_at;
+    const day = entry.created_at;
+    if (!before || localDay(before.created_at) !== localDay(day)) {
       items.push({ kind: "day", key: `day:${localDay(day)}`, day });
     }
-    items.push({
-      kind: "message",
-      key: message.client_message_id ?? message.id,
-      day: message.created_at,
-      message,
-      isFirst: !isSameRun(before, message),
-      isLast: !after || !isSameRun(message, after),
-      reactions: [...(reactions.get(message.whatsapp_message_id ?? "")?.values() ?? [])],
-    });
+    if (isNote(entry)) items.push({ kind: "note", key: entry.id, day, note: entry });
+    else {
+      items.push({
+        kind: "message",
+        key: entry.client_message_id ?? entry.id,
+        day,
+        message: entry,
+        isFirst: !isSameRun(before, entry),
+        isLast: !isSameRun(entry, shown[index + 1]),
+        reactions: [...(reactions.get(entry.whatsapp_message_id ?? "")?.values() ?? [])],
+      });
+    }
   });
   const taken = new Set(messages.map((message) => message.client_message_id));
   outgoing

@@ -3,9 +3,14 @@ import { useClient } from "@pytake/realtime/react";
 import { useCallback, useState } from "react";
 import { refusalOf, useWords } from "../words";
 
-export type Change = Partial<Pick<ConversationBody, "assigned_to" | "status">>;
+export type Change = Partial<
+  Pick<ConversationBody, "assigned_to" | "status"> & {
+    add_labels: string[];
+    remove_labels: string[];
+  }
+>;
 
-/** Assign, close or reopen; and the sentence to show when it was refused. */
+/** Assign, close, reopen or label; and the sentence to show when it was refused. */
 export function useChange(id: string): {
   change: (change: Change) => Promise<void>;
   refusal: string | undefined;
