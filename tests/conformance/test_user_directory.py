@@ -117,20 +117,69 @@ async def test_a_refresh_token_is_good_for_one_use(world: World) -> None:
     assert await _rotate(world, "h2", "h3") is not None
 
 
+A_MOMENT, TOO_LATE = 5, 11
+"""Seconds after its first use in which a token is taken once more, and is not."""
+
+
 async def test_a_second_use_ends_the_whole_family(world: World) -> None:
     await _store(world, "h1")
     await _rotate(world, "h1", "h2")
+    world.clock.advance(TOO_LATE)
 
     assert await _rotate(world, "h1", "stolen") is None
     assert await _rotate(world, "h2", "h3") is None
 
 
-async def test_of_two_uses_at_once_at_most_one_is_answered(world: World) -> None:
+async def test_a_page_that_was_reloaded_too_early_may_come_once_more(world: World) -> None:
     await _store(world, "h1")
+    await _rotate(world, "h1", "lost")
+    world.clock.advance(A_MOMENT)
 
-    answers = await asyncio.gather(*(_rotate(world, "h1", f"h2-{n}") for n in range(5)))
+    assert await _rotate(world, "h1", "lost, too") is not None
+    assert await _rotate(world, "h1", "h2") is not None
+    world.clock.advance(TOO_LATE)
+    assert await _rotate(world, "h2", "h3") is not None
 
-    assert sum(answer is not None for answer in answers) == 1
+
+async def test_of_thief_and_owner_who_both_used_it_the_slower_one_ends_the_family(
+    world: World,
+) -> None:
+    """The successor that was replaced counts as used: at once, and later on."""
+    for seconds in (0, A_MOMENT, TOO_LATE):
+        first, second = f"first {seconds}", f"second {seconds}"
+        await _store(world, f"h1 {seconds}")
+        assert await _rotate(world, f"h1 {seconds}", first) is not None
+        assert await _rotate(world, f"h1 {seconds}", second) is not None
+        world.clock.advance(seconds)
+
+        assert await _rotate(world, first, "third") is None
+        assert await _rotate(world, second, "third") is None
+
+
+async def test_once_the_successor_was_used_the_token_ends_the_family_at_once(
+    world: World,
+) -> None:
+    await _store(world, "h1")
+    await _rotate(world, "h1", "h2")
+    world.clock.advance(1)
+    await _rotate(world, "h2", "h3")
+
+    assert await _rotate(world, "h1", "stolen") is None
+    assert await _rotate(world, "h3", "h4") is None
+
+
+async def test_of_many_uses_at_once_one_successor_is_good(world: World) -> None:
+    await _store(world, "h1")
+    made = [f"h2-{n}" for n in range(5)]
+
+    answers = await asyncio.gather(*(_rotate(world, "h1", each) for each in made))
+
+    assert any(answers)
+    world.clock.advance(TOO_LATE)
+    good = 0
+    for each in made:
+        good += await _rotate(world, each, f"next-{each}") is not None
+    assert good <= 1
 
 
 async def test_an_expired_or_unknown_refresh_token_is_none(world: World) -> None:

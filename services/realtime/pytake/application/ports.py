@@ -500,7 +500,12 @@ class RefreshTokens(Protocol):
     async def rotate(
         self, old_hash: str, new_hash: str, *, expires_at: datetime, now: datetime
     ) -> User | None:
-        """Use up the old one. None if unknown or expired; a *used* one ends its whole family."""
+        """Use up the old one. None if unknown or expired; a *used* one ends its whole family.
+
+        One that was used within the last ten seconds, and whose successor was not used yet, is
+        taken once more (a page was reloaded before it had kept the successor): the new one
+        takes the place of the successor, which counts as used from then on.
+        """
         ...
 
     async def end_family(self, token_hash: str) -> None: ...

@@ -30,7 +30,8 @@ class SignIn:
     """Login, refresh and logout.
 
     A refresh token is good for one use. One that is used again was stolen from somebody:
-    its whole family ends, the thief's as well as the owner's.
+    its whole family ends, the thief's as well as the owner's. Right after its use it may come
+    once more, from a page that was reloaded too early (see `RefreshTokens.rotate`).
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class SignIn:
         """Return a new session for a refresh token, which is used up by it.
 
         Raises:
-            NotAuthenticated: Unknown, expired, or used before.
+            NotAuthenticated: Unknown, expired, or used too long ago.
         """
         token, token_hash = self._maker.new()
         now = self._clock()

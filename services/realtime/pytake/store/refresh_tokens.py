@@ -1,6 +1,12 @@
-"""Refresh tokens: each good for one use, and a second use ends all that came of it."""
+"""Refresh tokens: each good for one use, and a second use ends all that came of it.
 
-from datetime import datetime
+With one exception: a page that is reloaded in the middle of a refresh loses the new token, and
+comes with the used one again. Within ten seconds of its use that is accepted, as long as the
+successor was not used. It takes the successor's place: of a family never more than one token
+is good, so that of two who hold it, thief and owner, the slower one still ends it.
+"""
+
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
@@ -11,6 +17,8 @@ from pytake.domain.ids import UserId
 from pytake.store.engine import Database
 from pytake.store.rows import Row, user_of
 from pytake.store.tables import refresh_tokens, users
+
+AGAIN_WITHIN = timedelta(seconds=10)
 
 
 class SqlRefreshTokens:
@@ -27,12 +35,13 @@ class SqlRefreshTokens:
     async def rotate(
         self, old_hash: str, new_hash: str, *, expires_at: datetime, now: datetime
     ) -> User | None:
-        """Use up the old one. None if unknown or expired; a *used* one ends its whole family."""
+        """Use up the old one. None if unknown or expired; a *used* one ends its whole family,
+        unless it was used just now and its successor was not."""
         async with self._database.write() as connection:
             token = await _row(connection, old_hash)
             if token is None or token["expires_at"] <= now:
                 return None
-            if token["used_at"] is not None:
+            if token["used_at"] is not None and not await _take_back(connection, token, now):
                 await _end(connection, token["family_id"])
                 return None
             user = await _active_user(connection, token["user_id"])
@@ -40,7 +49,7 @@ class SqlRefreshTokens:
                 return None
             await connection.execute(
                 update(refresh_tokens)
-                .where(refresh_tokens.c.token_hash == old_hash)
+                .where(refresh_tokens.c.token_hash == old_hash, refresh_tokens.c.used_at.is_(None))
                 .values(used_at=now)
             )
             await _insert(connection, new_hash, token["family_id"], user.id, expires_at)
@@ -66,6 +75,29 @@ async def _row(connection: AsyncConnection, token_hash: str) -> Row | None:
         select(refresh_tokens).where(refresh_tokens.c.token_hash == token_hash).with_for_update()
     )
     return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def _take_back(connection: AsyncConnection, token: Row, now: datetime) -> bool:
+    """Make the successor of a token that was used just now count as used long ago.
+
+    False if the token was used earlier, or its successor has been used, too.
+    """
+    used_at: datetime = token["used_at"]
+    if now - used_at > AGAIN_WITHIN:
+        return False
+    family = refresh_tokens.c.family_id == token["family_id"]
+    later = await connection.execute(
+        select(refresh_tokens.c.token_hash).where(family, refresh_tokens.c.used_at > used_at)
+    )
+    if later.first() is not None:
+        return False
+    # In one statement: whoever uses the successor at this moment comes before or after it.
+    taken_back = await connection.execute(
+        update(refresh_tokens)
+        .where(family, refresh_tokens.c.used_at.is_(None))
+        .values(used_at=used_at - 2 * AGAIN_WITHIN)
+    )
+    return taken_back.rowcount == 1
 
 
 async def _active_user(connection: AsyncConnection, user_id: str) -> User | None:
