@@ -1,5 +1,6 @@
 """`pytake gateway` as an operator runs it: probes, drain, signals, and Redis that is away."""
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -143,6 +144,11 @@ def _answers(pod: Pod) -> bool:
         return False
 
 
+def shared_limits(pod: Pod) -> dict[str, float]:
+    found = re.findall(r'pytake_limits_shared\{limit="(\w+)"\} (\S+)', pod.metrics())
+    return {limit: float(value) for limit, value in found}
+
+
 async def test_while_redis_is_frozen_the_pod_stays_ready_and_lets_users_in(
     serving_pod: Pod, redis: RedisServer
 ) -> None:
@@ -158,9 +164,15 @@ async def test_while_redis_is_frozen_the_pod_stays_ready_and_lets_users_in(
     assert inner(serving_pod, "/readyz").status_code == 200
     assert (await client.call("ping"))["ok"]
     assert took < 2
+    assert shared_limits(serving_pod) == {"connections": 0, "events": 0}
     redis.thaw()
     await eventually(
         lambda: "notes" not in inner(serving_pod, "/readyz").json(), "it is well again", 20
+    )
+    await eventually(
+        lambda: shared_limits(serving_pod) == {"connections": 1, "events": 1},
+        "limits hold for the cluster again",
+        20,
     )
     await client.close()
 

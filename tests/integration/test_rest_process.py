@@ -13,7 +13,7 @@ import pytest
 
 from cluster.pods import Pod, run_pytake
 from cluster.redis_server import RedisServer
-from cluster.waiting import scaled
+from cluster.waiting import scaled, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -94,6 +94,12 @@ def test_it_serves_on_two_listeners_and_ends_with_0(pod: Pod) -> None:
     assert pod.wait(15) == 0
 
 
+def shares_limits(pod: Pod) -> float:
+    name = 'pytake_limits_shared{limit="http"} '
+    lines = pod.metrics().splitlines()
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
 def test_without_redis_it_serves_on_and_limits_by_itself(pod: Pod, redis: RedisServer) -> None:
     made = call(
         pod,
@@ -113,8 +119,10 @@ def test_without_redis_it_serves_on_and_limits_by_itself(pod: Pod, redis: RedisS
             assert answer.status_code == 201
         limited = [call(pod, "GET", "/api/v1/users", bearer=token()) for _ in range(22)]
         assert pod.probe("/readyz") == 200
+        wait_until(lambda: shares_limits(pod) == 0, "the metric says that the pod limits alone")
     finally:
         redis.thaw()
+    wait_until(lambda: shares_limits(pod) == 1, "limits are shared again")
 
     # The first one waits for Redis until its deadline of 250 ms; nobody waits for seconds.
     assert slowest < 2

@@ -98,6 +98,7 @@ STAGES = ("publish", "broker", "write", "receipt")
 
 STOPPED_AT = ("published", "received", "written")
 LINKS = ("publish", "subscribe")
+SHARED_LIMITS = ("connections", "events", "http")
 RECONNECT_CAUSES = ("network", "server_drain", "unknown", "other")
 CODE_CLASSES = ("2xx", "3xx", "4xx", "5xx")
 OUTCOMES = ("ok", "refused", "error")

@@ -289,6 +289,12 @@ class Metrics(Registry):
         self.broker_up = on.gauge(
             "broker_up", "1 while the link to Redis works.", only_when_set=True, link=of.LINKS
         )
+        self.limits_shared = on.gauge(
+            "limits_shared",
+            "1 while a limit holds for the whole cluster; 0: Redis is away, each pod limits alone.",
+            only_when_set=True,
+            limit=of.SHARED_LIMITS,
+        )
         self.broker_reconnects = on.counter(
             "broker_reconnects_total", "Links made anew.", link=of.LINKS
         )

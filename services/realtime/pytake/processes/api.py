@@ -106,12 +106,18 @@ async def serve_api(
             online_users=RedisOnlineUsers(counts_redis),
             link_key=await store.link_key(),
         )
+        metrics.limits_shared.set(1.0, "http")
+        shared_counts = SharedCounts(
+            limits.counts,
+            counts_redis,
+            on_away=lambda is_away: metrics.limits_shared.set(float(not is_away), "http"),
+        )
         webhook = build_webhook(settings, store, clock=utc_now, metrics=metrics)
         background: list[Work] = [
             announce.run,
             webhook.work,
             rights.run,
-            SharedCounts(limits.counts, counts_redis).run,
+            shared_counts.run,
             StoreWatch(store, metrics, probes).run,
             lambda: watch_loop(metrics),
             probes.status.run,

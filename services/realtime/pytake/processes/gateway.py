@@ -132,6 +132,7 @@ class RedisPod:
             self._cluster = connect_redis(settings.redis_url, timeout=CLUSTER_SECONDS)
             limits = ClusterCommands(self._cluster)
         self.places = RedisPlaces(limits, pod_id, settings.max_connections_per_user)
+        self.rates = RedisEventRates(limits, rate.count, rate.seconds)
         make_manager: Any = AsyncRedisManager
         self.manager = make_manager(settings.redis_url, settings.redis_channel)
         notifier = _Notifier()
@@ -144,7 +145,7 @@ class RedisPod:
             mark_read=MarkRead(store.conversations, store.conversations, notifier),
             feed=self.feed,
             places=self.places,
-            rates=RedisEventRates(limits, rate.count, rate.seconds),
+            rates=self.rates,
             signals=RedisPodSignals(self.commands, self.feed, pod_id),
             viewers=RedisViewerBoard(self.commands, self.feed, pod_id),
             manager=self.manager,
@@ -157,6 +158,14 @@ class RedisPod:
         rights.listen(self.gateway.on_rights_change)
         self.commands.on_up(self.gateway.on_broker_up)
         show_feed(self.commands, self.feed, metrics)
+        metrics.limits_shared.read_from(self._limits_shared)
+
+    def _limits_shared(self) -> Mapping[tuple[str, ...], float]:
+        is_up = self.commands.is_up
+        return {
+            ("connections",): float(is_up and self.places.is_shared),
+            ("events",): float(is_up and self.rates.is_shared),
+        }
 
     async def start(self) -> None:
         """Connect and begin to work."""
