@@ -262,6 +262,14 @@ def _guards(found: Dashboard) -> None:
     )
     found.with_panel(
         graph(
+            "Which limits hold for the whole cluster?",
+            ("pytake_limits_shared{scope}", "{{pod}} {{limit}}"),
+            unit="short",
+            description="0: Redis is away, and each pod limits by what it knows itself.",
+        )
+    )
+    found.with_panel(
+        graph(
             "Who gives way to a newer connection?",
             (rate("pytake_user_cap_evictions_total", by="role"), "{{role}}"),
             unit="cps",
