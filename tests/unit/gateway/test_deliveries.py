@@ -16,6 +16,7 @@ from pytake.gateway.observe import (
     FOLLOW_ONE_IN,
     MAX_FOLLOWED_AT_ONCE,
     MAX_FOLLOWED_PER_SECOND,
+    MAX_TRACED_PER_SECOND,
     Deliveries,
 )
 from pytake.observability.metrics import Metrics
@@ -178,6 +179,16 @@ async def test_who_left_before_answering_says_nothing_about_the_way(
     assert metrics.sampled_events.value() == 0
 
 
+async def test_an_event_is_counted_as_sampled_when_its_way_has_ended(metrics, deliveries) -> None:
+    """A counter that is taken back looks like a restart to Prometheus."""
+    deliveries.asked(event(1), connection("receipts"))
+    assert metrics.sampled_events.value() == 0
+
+    deliveries.confirmed(event(1))
+
+    assert metrics.sampled_events.value() == 1
+
+
 async def test_an_event_that_came_too_late_names_where_it_stopped(
     metrics, deliveries, clock
 ) -> None:
@@ -226,3 +237,15 @@ async def test_a_sampled_trace_is_followed_to_the_receipt(metrics, clock) -> Non
         assert span.context is not None
         assert f"{span.context.trace_id:032x}" == trace_id_of(traced.traceparent)
     assert dict(spans["deliver message:new"].attributes or {})["pytake.members"] == 3
+
+
+def test_a_busy_pod_records_no_more_spans_than_a_quiet_one(metrics, clock) -> None:
+    exporter = InMemorySpanExporter()
+    deliveries = Deliveries(metrics, Tracing(SimpleSpanProcessor(exporter), ratio=1.0), clock=clock)
+    traced = replace(event(1), traceparent=new_traceparent(sample_ratio=1))
+
+    for _ in range(10_000):
+        deliveries(traced, 2, "live")
+
+    assert len(exporter.get_finished_spans()) == MAX_TRACED_PER_SECOND
+    assert metrics.message_delivery_seconds.cell("message:new", "remote").count == 20_000

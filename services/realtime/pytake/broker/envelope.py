@@ -56,18 +56,20 @@ def decode(body: bytes) -> ConversationEvent:
         if not newline:
             raise BadEnvelope("no header line")
         fields = orjson.loads(header)
+        committed_at = fields["t"] / 1_000_000
         return ConversationEvent(
             organization_id=OrganizationId(fields["o"]),
             conversation_id=ConversationId(fields["c"]),
             seq=int(fields["s"]),
             name=str(fields["e"]),
             data=data,
-            created_at=datetime.fromtimestamp(fields["t"] / 1_000_000, UTC),
+            created_at=datetime.fromtimestamp(committed_at, UTC),
             acl_version=int(fields["a"]),
             organization_acl_version=int(fields["b"]),
             traceparent=fields.get("p"),
             published_at=fields.get("q", 0) / 1_000_000,
             received_at=time.time(),
+            committed_at=committed_at,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadEnvelope(str(error)) from error

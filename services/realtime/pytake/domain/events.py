@@ -28,7 +28,8 @@ class ConversationEvent:
     The two versions are those under which the event was committed: whoever
     emits it must have checked its readers under at least these.
     `published_at` and `received_at` (seconds since 1970) are when it was handed to the broker
-    and when this pod heard it from there; 0 where it came another way.
+    and when this pod heard it from there; `committed_at` is `created_at` as the broker carries
+    it, for those who count in seconds. All are 0 where it came another way.
     """
 
     organization_id: OrganizationId
@@ -42,3 +43,4 @@ class ConversationEvent:
     traceparent: str | None = None
     published_at: float = field(default=0.0, compare=False)
     received_at: float = field(default=0.0, compare=False)
+    committed_at: float = field(default=0.0, compare=False)

@@ -4,7 +4,8 @@ A broadcast to a thousand members is one observation of a thousand. One broadcas
 sixteen, and every one whose trace is sampled, is followed further, but not more than ten
 a second: one member with the feature `receipts` gets it in a frame that asks for an
 acknowledgement, and its answer closes the account of the stages on the way. Reading an
-answer costs as much as ten deliveries, so a busy pod asks for the same number as a quiet one.
+answer costs as much as ten deliveries, so a busy pod asks for the same number as a quiet one;
+the same holds for traces, of which one costs as much as thirty.
 """
 
 import asyncio
@@ -33,6 +34,34 @@ LOOK_AT_MOST = 64
 
 MAX_FOLLOWED_PER_SECOND = 10
 MAX_FOLLOWED_AT_ONCE = 5
+MAX_TRACED_PER_SECOND = 50
+"""What is sampled beyond is counted like all else, and has no span of this pod."""
+
+
+class Allowance:
+    """So many a second, and as many as that at once, unless told otherwise."""
+
+    __slots__ = ("_at_once", "_clock", "_left", "_per_second", "_topped_up_at")
+
+    def __init__(
+        self, per_second: float, clock: Callable[[], float], *, at_once: float | None = None
+    ) -> None:
+        self._per_second = per_second
+        self._at_once = at_once or per_second
+        self._clock = clock
+        self._left = self._at_once
+        self._topped_up_at = clock()
+
+    def take(self) -> bool:
+        """Whether there is one left; it is taken then."""
+        now = self._clock()
+        earned = max(0.0, now - self._topped_up_at) * self._per_second
+        self._left = min(self._at_once, self._left + earned)
+        self._topped_up_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 @dataclass(slots=True)
@@ -72,8 +101,8 @@ class Deliveries:
         self._clock = clock
         self._followed: dict[Key, Followed] = {}
         self._until_next = FOLLOW_ONE_IN
-        self._may_follow = float(MAX_FOLLOWED_AT_ONCE)
-        self._topped_up_at = clock()
+        self._may_follow = Allowance(MAX_FOLLOWED_PER_SECOND, clock, at_once=MAX_FOLLOWED_AT_ONCE)
+        self._may_trace = Allowance(MAX_TRACED_PER_SECOND, clock)
         # Looked up once: these two are added to for every broadcast.
         self._cells = {
             name: (
@@ -96,7 +125,7 @@ class Deliveries:
         if kind == "replay":
             self._metrics.recovered_messages.inc(amount=reached)
             return
-        seconds = self._clock() - event.created_at.timestamp()
+        seconds = self._clock() - (event.committed_at or event.created_at.timestamp())
         traceparent = event.traceparent
         if seconds < 0 or (traceparent is not None and traceparent[-1] == "1"):
             self._observe_slowly(event, event.name, reached, seconds)
@@ -125,7 +154,7 @@ class Deliveries:
             self._metrics.clock_skew.inc()
             seconds = 0.0
         cell = self._cells[name][1]
-        if not is_sampled(event.traceparent):
+        if not is_sampled(event.traceparent) or not self._may_trace.take():
             cell.observe(seconds, reached)
             return
         cell.observe_traced(seconds, trace_id_of(event.traceparent), reached)
@@ -154,26 +183,17 @@ class Deliveries:
     def to_ask(self, event: ConversationEvent, members: Iterable[Connection]) -> Connection | None:
         """Return the member that is asked to confirm this broadcast; mostly nobody."""
         self._until_next -= 1
-        if self._until_next > 0 and not is_sampled(event.traceparent):
+        traceparent = event.traceparent
+        if self._until_next > 0 and (traceparent is None or traceparent[-1] != "1"):
             return None
         if self._until_next <= 0:
             self._until_next = FOLLOW_ONE_IN
-        if not self._has_budget():
+        if not self._may_follow.take():
             return None
         for member in islice(members, LOOK_AT_MOST):
             if RECEIPTS in member.features and member.outlet is not None:
                 return member
         return None
-
-    def _has_budget(self) -> bool:
-        now = self._clock()
-        earned = max(0.0, now - self._topped_up_at) * MAX_FOLLOWED_PER_SECOND
-        self._may_follow = min(MAX_FOLLOWED_AT_ONCE, self._may_follow + earned)
-        self._topped_up_at = now
-        if self._may_follow < 1:
-            return False
-        self._may_follow -= 1
-        return True
 
     def asked(self, event: ConversationEvent, connection: Connection) -> None:
         """Begin to wait: the broadcast was just written to the member that is asked."""
@@ -181,9 +201,9 @@ class Deliveries:
         created = event.created_at.timestamp()
         published = min(max(event.published_at or created, created), now)
         received = min(max(event.received_at or published, published), now)
-        self._metrics.sampled_events.inc()
         if now - created > RECEIPT_SECONDS:
             # Late before it was written: from the store where it never came by the broker.
+            self._metrics.sampled_events.inc()
             self._metrics.unconfirmed_events.inc("received" if event.received_at else "published")
             return
         key = (event.conversation_id, event.seq)
@@ -212,6 +232,7 @@ class Deliveries:
 
     def _close(self, followed: Followed) -> None:
         followed.timer.cancel()
+        self._metrics.sampled_events.inc()
         now = self._clock()
         created, published, received = followed.stages
         written = followed.written_at
@@ -233,13 +254,10 @@ class Deliveries:
 
     def _give_up(self, key: Key) -> None:
         followed = self._followed.pop(key, None)
-        if followed is None:
-            return
-        if followed.connection.is_open:
+        # Who left before it could answer says nothing about our way to it.
+        if followed is not None and followed.connection.is_open:
+            self._metrics.sampled_events.inc()
             self._metrics.unconfirmed_events.inc("written")
-        else:
-            # It left before it could answer: that says nothing about our way to it.
-            self._metrics.sampled_events.inc(amount=-1)
 
     def stop(self) -> None:
         """Wait for nobody any more."""

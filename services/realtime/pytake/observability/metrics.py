@@ -229,7 +229,8 @@ class Metrics(Registry):
             stage=of.STAGES,
         )
         self.sampled_events = on.counter(
-            "sampled_events_total", "Events whose way was followed to the client's receipt."
+            "sampled_events_total",
+            "Events whose way was followed to its end: a receipt, or 5 s without one.",
         )
         self.unconfirmed_events = on.counter(
             "unconfirmed_events_total",

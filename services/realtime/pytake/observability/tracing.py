@@ -3,7 +3,8 @@
 The decision is taken once, where a request comes in, and travels as the last character
 of `traceparent` through the event log and the broker. Everybody else looks at that
 character first: what is not sampled never touches OpenTelemetry (an unsampled span
-costs 8.5 µs there, more than two deliveries).
+costs 8.5 µs there, more than two deliveries). A step that is over when it is recorded is
+handed to the exporter as a finished span: 3 µs instead of the 25 of one that is started.
 
     with tracing.request("POST /messages", incoming) as traceparent:    # decides
         with tracing.span("store.append", traceparent):                 # follows
@@ -21,8 +22,9 @@ from typing import Self
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -64,6 +66,9 @@ ATTRIBUTES = frozenset(
 """The names a span may carry. None of them holds what a person wrote or a phone number."""
 
 MAX_ATTRIBUTE_LENGTH = 128
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_SCOPE = InstrumentationScope("pytake")
+_UNSET = Status()
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -87,6 +92,7 @@ class Tracing:
     ) -> None:
         self._provider: TracerProvider | None = None
         self._tracer: Tracer | None = None
+        self._processor = processor
         self._ratio = ratio if processor is not None else 0.0
         self._dice = dice or random.Random()  # noqa: S311 - chooses samples, no secrets
         if processor is not None:
@@ -186,18 +192,24 @@ class Tracing:
 
         For the fan-out and for receipts: nothing is opened before the work is done.
         """
-        if self._tracer is None or not is_sampled(parent):
+        if self._processor is None or self._provider is None or not is_sampled(parent):
             return parent or ""
         end = time.time_ns() if ended_at is None else int(ended_at * 1e9)
-        span = self._tracer.start_span(
+        above = _span_context(parent or "")
+        span = ReadableSpan(
             name,
-            _context_of(parent),
-            kind,
+            SpanContext(above.trace_id, self._dice.getrandbits(64) | 1, False, _SAMPLED),
+            above,
+            self._provider.resource,
+            dict(_allowed(attributes)),
             links=_links(links),
+            kind=kind,
+            status=_UNSET,
             start_time=end - int(seconds * 1e9),
+            end_time=end,
+            instrumentation_scope=_SCOPE,
         )
-        _set_attributes(span, attributes)
-        span.end(end)
+        self._processor.on_end(span)
         return _traceparent_of(span)
 
     @contextmanager
@@ -232,7 +244,7 @@ def _span_context(traceparent: str) -> SpanContext:
         trace_id=int(trace_id_of(traceparent), 16),
         span_id=int(traceparent[36:52], 16),
         is_remote=True,
-        trace_flags=TraceFlags(TraceFlags.SAMPLED),
+        trace_flags=_SAMPLED,
     )
 
 
@@ -241,12 +253,17 @@ def _links(traceparents: Sequence[str]) -> list[Link]:
 
 
 def _set_attributes(span: Span, attributes: Attributes | None) -> None:
+    for name, value in _allowed(attributes):
+        span.set_attribute(name, value)
+
+
+def _allowed(attributes: Attributes | None) -> Iterator[tuple[str, str | int | float | bool]]:
+    """Yield the declared attributes, texts cut short."""
     for name, value in (attributes or {}).items():
         if name in ATTRIBUTES:
-            cut = value[:MAX_ATTRIBUTE_LENGTH] if isinstance(value, str) else value
-            span.set_attribute(name, cut)
+            yield name, value[:MAX_ATTRIBUTE_LENGTH] if isinstance(value, str) else value
 
 
-def _traceparent_of(span: Span) -> str:
+def _traceparent_of(span: Span | ReadableSpan) -> str:
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
