@@ -8,6 +8,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from cluster.waiting import eventually
 from rest.server import Person, RestServer, rest_server
 
 pytestmark = pytest.mark.integration
@@ -39,9 +40,13 @@ async def test_a_message_is_stored_and_announced_with_the_same_body(
     event = rest.heard.events[-1]
     assert event.name == "message:new"
     assert orjson.loads(event.data) == message
-    _, name, data = rest.heard.notices[-1]
-    assert name == "inbox:updated"
-    assert data["conversation"]["last_message"] == message
+
+    def row_shows_it() -> bool:
+        _, name, data = rest.heard.notices[-1]
+        return name == "inbox:updated" and data["conversation"]["last_message"] == message
+
+    # The row was sent a moment ago, when the conversation was opened: this change waits a little.
+    await eventually(row_shows_it, "the row shows the message")
 
 
 async def test_bots_write_as_bots(rest: RestServer, ana: Person) -> None:

@@ -140,12 +140,13 @@ async def rest_server(folder: Path, **settings: Any) -> AsyncIterator[RestServer
         shutil.copyfile(await _migrated(), folder / "rest.db")
     async with open_store(loaded.database_url) as store:
         heard, metrics = Heard(), Metrics("api")
+        announce = Announcer(heard, heard, store.outbox, store.conversations)
         rights = PolledRights(store.rights, utc_now)
         tokens = build_tokens(loaded, rights, utc_now)
         services = build_services(
             loaded,
             store,
-            announce=Announcer(heard, heard, store.outbox),
+            announce=announce,
             notifier=heard,
             tokens=tokens,
             rights=rights,
@@ -155,8 +156,11 @@ async def rest_server(folder: Path, **settings: Any) -> AsyncIterator[RestServer
         )
         document = build_routes(services).openapi()
         app = build_rest(loaded, services, metrics=metrics, tracing=Tracing())
+        announcing = asyncio.create_task(announce.run())
         async with listening(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as client:
             yield RestServer(client, loaded, store, rights, tokens, heard, metrics, document)
+        announcing.cancel()
+        await asyncio.gather(announcing, return_exceptions=True)
         await tokens.close()
 
 

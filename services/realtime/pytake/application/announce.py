@@ -7,6 +7,7 @@ outbox, from where a relay publishes it: a stored event is published at least on
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from pytake.application.list_changes import ListChanges, show_on_lists
 from pytake.application.ports import (
     Committed,
     ConversationReader,
@@ -14,9 +15,7 @@ from pytake.application.ports import (
     Outbox,
     RoomNotifier,
 )
-from pytake.contract.present import conversation_body
-from pytake.contract.rooms import list_rooms, organization_room, unassigned_room, user_room
-from pytake.domain.conversation import Conversation
+from pytake.contract.rooms import organization_room
 from pytake.domain.errors import Unavailable
 from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
@@ -31,12 +30,19 @@ class Announcer:
         publisher: One FIFO connection to the broker.
         notifier: Sends changes of the inbox list to rooms.
         outbox: Records how far each conversation has been published.
+        reader: Gives the rows of the lists as they are.
     """
 
-    def __init__(self, publisher: EventPublisher, notifier: RoomNotifier, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        publisher: EventPublisher,
+        notifier: RoomNotifier,
+        outbox: Outbox,
+        reader: ConversationReader,
+    ) -> None:
         self._publisher = publisher
-        self._notifier = notifier
         self._outbox = outbox
+        self._lists = ListChanges(reader, notifier)
         self._published: dict[ConversationId, int] = {}
 
     async def __call__(self, committed: Committed) -> None:
@@ -46,53 +52,45 @@ class Announcer:
         """
         if not committed.events:
             if committed.is_new:
-                await self.announce_list_change(committed)
+                await self._lists.show(committed)
             return
         try:
             await self._publisher.publish(committed.events)
         except Unavailable:
             return
-        self._remember(committed)
-        await self.announce_list_change(committed)
+        # Only what the lists have heard, too, is done with: else a relay tells them.
+        if await self._lists.show(committed):
+            last = committed.events[-1]
+            self._remember({last.conversation_id: last.seq})
 
-    async def announce_list_change(self, committed: Committed) -> None:
-        """Send `inbox:removed` to who no longer sees the row, `inbox:updated` to who does.
-
-        In this order: who is in rooms of both kinds ends with the row on the list.
-        """
-        conversation = committed.conversation
-        removed = {"conversation_id": conversation.id, "seq": conversation.last_seq}
-        for room in _rooms_that_lost_it(committed):
-            await self._notifier.emit([room], "inbox:removed", removed)
-        await _show_on_lists(self._notifier, conversation)
-
-    def _remember(self, committed: Committed) -> None:
-        last = committed.events[-1]
-        known = self._published.get(last.conversation_id, 0)
-        self._published[last.conversation_id] = max(known, last.seq)
+    def _remember(self, published: Mapping[ConversationId, int]) -> None:
+        for conversation_id, seq in published.items():
+            self._published[conversation_id] = max(seq, self._published.get(conversation_id, 0))
 
     async def run(self) -> None:
-        """Advance the outbox every 100 ms until cancelled, and once more at the end."""
+        """Show what waits and advance the outbox every 100 ms until cancelled, and once more
+        at the end."""
         try:
             while True:
                 await asyncio.sleep(ADVANCE_EVERY_SECONDS)
                 await self.flush()
         finally:
-            await self.flush()
+            await self.flush(at_end=True)
 
-    async def flush(self) -> None:
-        """Advance the outbox now; what the store does not take is tried again later."""
+    async def flush(self, *, at_end: bool = False) -> None:
+        """Show on the lists what is due and advance the outbox; what the store does not give
+        or take now is tried again later."""
+        try:
+            self._remember(await self._lists.show_waiting(all_of_them=at_end))
+        except Unavailable:
+            return
         batch, self._published = self._published, {}
         if not batch:
             return
         try:
             await self._outbox.advance(batch)
         except Unavailable:
-            self._put_back(batch)
-
-    def _put_back(self, batch: Mapping[ConversationId, int]) -> None:
-        for conversation_id, seq in batch.items():
-            self._published[conversation_id] = max(seq, self._published.get(conversation_id, 0))
+            self._remember(batch)
 
 
 class AnnounceLeftBehind:
@@ -115,7 +113,7 @@ class AnnounceLeftBehind:
         """
         ids = list(dict.fromkeys(event.conversation_id for event in events))
         for conversation in await self._reader.shared(ids):
-            await _show_on_lists(self._notifier, conversation)
+            await show_on_lists(self._notifier, conversation)
         moved = {
             event.organization_id
             for event in events
@@ -124,18 +122,3 @@ class AnnounceLeftBehind:
         for organization_id in moved:
             room = organization_room(organization_id)
             await self._notifier.emit([room], "resync", {"scope": "inbox"})
-
-
-async def _show_on_lists(notifier: RoomNotifier, conversation: Conversation) -> None:
-    rooms = list_rooms(conversation.organization_id, conversation.assigned_to)
-    data = {"conversation": conversation_body(conversation)}
-    await notifier.emit(rooms, "inbox:updated", data)
-
-
-def _rooms_that_lost_it(committed: Committed) -> list[str]:
-    before, conversation = committed.previous_assignee, committed.conversation
-    if before == conversation.assigned_to:
-        return []
-    if before is not None:
-        return [user_room(before)] if conversation.assigned_to is not None else []
-    return [unassigned_room(conversation.organization_id)]

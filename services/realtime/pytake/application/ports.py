@@ -367,7 +367,10 @@ class RoomNotifier(Protocol):
     """Emits events without `seq` to rooms of the whole cluster, best effort."""
 
     async def emit(self, rooms: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
-        """Send to every connection in at least one of the rooms; never raises for a lost broker."""
+        """Send to every connection in at least one of the rooms; never raises for a lost broker.
+
+        Rows of a list replace each other: who is in two of the rooms may hear it twice.
+        """
         ...
 
 

@@ -79,14 +79,19 @@ async def serve_relay(settings: Settings) -> None:
         count_log_lines(metrics)
         store = await stack.enter_async_context(opened_store(settings))
         watch_store(store, metrics, tracing)
-        commands = RedisCommands(parse_address(settings.redis_url))
+        address = parse_address(settings.redis_url)
+        commands = RedisCommands(address)
         await commands.start()
         stack.push_async_callback(commands.stop)
         show_commands(commands, metrics)
         to_redis = RedisEventPublisher(commands)
         publisher = timed_publisher(to_redis, metrics, tracing)
-        notifier = RedisRoomNotifier(commands, settings.redis_channel)
-        announcer = Announcer(publisher, notifier, store.outbox)
+        notifier = RedisRoomNotifier(
+            settings.redis_url, settings.redis_channel, has_shards=address.kind == "cluster"
+        )
+        notifier.start()
+        stack.push_async_callback(notifier.stop)
+        announcer = Announcer(publisher, notifier, store.outbox, store.conversations)
         graph = await stack.enter_async_context(
             GraphClient.connect(settings.whatsapp_api_url, settings.whatsapp_api_version)
         )

@@ -144,7 +144,7 @@ class _Parts:
         self.tokens = build_tokens(settings, self.rights, utc_now)
         self.gateway = build(_options(settings), self._ports(), pod_id=self._pod_id)
         self.rights.listen(self.gateway.on_rights_change)
-        self._announcer = Announcer(self._publisher, self, store.outbox)
+        self._announcer = Announcer(self._publisher, self, store.outbox, store.conversations)
         self._webhook: Webhook = build_webhook(
             settings,
             store,
