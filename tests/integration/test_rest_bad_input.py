@@ -248,4 +248,5 @@ async def test_bad_input_does_not_flood_the_log(
 
     # pytest hears what nobody else does: the client, and uvicorn's access log, which is off.
     lines = [record for record in caplog.records if record.name not in ("httpx", "uvicorn.access")]
-    assert lines == []
+    assert {record.levelname for record in lines} <= {"INFO"}
+    assert len(lines) <= 1, "twenty refusals are one line"

@@ -18,11 +18,11 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl"
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, ours = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:], root.level = handlers, level
     logging.captureWarnings(False)
-    structlog.reset_defaults()
+    structlog.configure(**ours)
 
 
 def written(stream) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def test_a_flood_of_one_kind_is_cut_and_its_size_told() -> None:
 def test_kinds_that_a_peer_makes_up_do_not_fill_the_memory() -> None:
     guard = logs.FloodGuard()
     for number in range(5 * logs.MAX_KINDS):
-        guard.filter(logging.makeLogRecord({"msg": f"kind {number}"}))
+        guard.filter(logging.makeLogRecord({"msg": f"kind {number}", "levelno": 20}))
 
     assert len(guard._seen) <= logs.MAX_KINDS
 

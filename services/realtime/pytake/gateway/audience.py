@@ -10,11 +10,12 @@ from pytake.domain.errors import ErrorCode, Refused
 from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import STATUS_BATCH, Connection, Membership
-from pytake.gateway.emitter import Emitter, Outlet, json_bytes, prepare
+from pytake.gateway.emitter import Emitter, Outlet, json_bytes, prepare, tell_emit
 from pytake.gateway.observe import Deliveries
 from pytake.gateway.rooms import Room
 from pytake.gateway.sequencer import NEVER_CHECKED, Versions
 from pytake.gateway.status_batch import StatusRun, as_one, is_status
+from pytake.observability.logs import writes_debug_lines
 from pytake.transport import PreparedPacket
 
 
@@ -50,6 +51,7 @@ class Audience:
         self._on_shown_out = on_shown_out
         self._on_message = on_message
         self._deliveries = deliveries
+        self._tells_emits = writes_debug_lines()
         self._runs: dict[ConversationId, StatusRun] = {}
         self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
 
@@ -114,6 +116,8 @@ class Audience:
                 self.flush_statuses(room)
                 reached = self._deliver_to_all(room, event, packet)
             self._deliveries(event, reached, "live")
+            if self._tells_emits:
+                tell_emit(event.name, "conversation", reached, seq=event.seq)
             if event.name == DurableEvent.MESSAGE_NEW:
                 self._on_message(room, event)
 

@@ -9,8 +9,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from pytake.gateway.emitter import NAMESPACE, Emitter, json_bytes, prepare
+from pytake.gateway.emitter import NAMESPACE, Emitter, json_bytes, prepare, tell_emit
 from pytake.gateway.tasks import Tasks
+from pytake.observability.logs import writes_debug_lines
 from pytake.transport import PreparedPacket
 
 MAX_WAITING = 2000
@@ -32,6 +33,7 @@ class ClusterRooms:
         self._emitter = emitter
         self._publish: Any = getattr(server.manager, "publish", None)
         self._tasks = tasks
+        self._tells_emits = writes_debug_lines()
         self._waiting: deque[tuple[PreparedPacket, Any, str | None]] = deque(maxlen=MAX_WAITING)
         self._is_sending = False
         self.dropped = 0
@@ -46,7 +48,9 @@ class ClusterRooms:
     ) -> None:
         """Send to everybody who is in at least one of the rooms, once."""
         packet = prepare(event, json_bytes(data))
-        await self._emitter.to_rooms_here(rooms, packet, skip_sid=skip_sid)
+        reached = await self._emitter.to_rooms_here(rooms, packet, skip_sid=skip_sid)
+        if self._tells_emits:
+            tell_emit(event, rooms[0].split(":")[0], reached)
         if self._publish is None:
             return
         if len(self._waiting) == MAX_WAITING:

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
+import structlog
 
 from pytake.transport import AsyncManager, AsyncServer, PreparedPacket
 from pytake.transport.peer import Peer
+
+log = structlog.get_logger()
 
 NAMESPACE = "/"
 MAX_UNANSWERED = 8
@@ -31,6 +34,11 @@ def prepare(event: str, data: bytes, ack_id: int | None = None) -> PreparedPacke
 def json_bytes(data: Mapping[str, Any]) -> bytes:
     """Return the JSON of an event's data."""
     return orjson.dumps(data)
+
+
+def tell_emit(event: str, kind_of_room: str, reached: int, *, seq: int | None = None) -> None:
+    """Write a debug line about what went out: the kind of room, never which one."""
+    log.debug("emit", event_name=event, room=kind_of_room, seq=seq, members=reached)
 
 
 class Emitter:

@@ -41,6 +41,7 @@ from pytake.gateway.server import Acknowledge
 from pytake.gateway.tasks import Tasks
 from pytake.gateway.typing_notices import TypingNotices
 from pytake.gateway.viewers import Viewers
+from pytake.observability.logs import OncePerReason
 from pytake.observability.metrics import Metrics
 
 log = structlog.get_logger()
@@ -97,6 +98,8 @@ class Sessions:
         self._outlet = outlet
         self._admitted: dict[str, tuple[Admitted, float]] = {}
         self._early: OrderedDict[ConnectionId, CloseOrder] = OrderedDict()
+        self._note_refused_handshake = OncePerReason("handshake refused")
+        self._note_refused_event = OncePerReason("event refused")
         signals.listen(
             self.on_close_order, lambda user_id, pod: rates.shared_with(user_id, frozenset({pod}))
         )
@@ -112,6 +115,7 @@ class Sessions:
             admitted = await self._handshake(sid, address, auth)
         except PytakeError as error:
             self._metrics.connections_rejected.inc(error.code.value)
+            self._note_refused_handshake(log, error.code.value)
             outcome = "error" if isinstance(error, Unavailable) else "refused"
             self._metrics.handshake_duration_seconds.observe(_now() - started, outcome)
             raise
@@ -254,6 +258,8 @@ class Sessions:
         `event` is a name of the contract or `other`; `asked` the name that the client used.
         """
         self._metrics.event_errors.inc(event, error.code.value)
+        user_id = connection.principal.user_id
+        self._note_refused_event(log, error.code.value, event_name=event, user_id=user_id)
         if error.code is ErrorCode.RATE_LIMITED:
             self._metrics.rate_limited.inc("user")
         if not connection.is_open or connection.closing_code is not None:

@@ -15,9 +15,11 @@ from pytake.contract.error_codes import MEANINGS
 from pytake.contract.times import wire_time
 from pytake.domain.errors import ErrorCode, InvalidPayload, PytakeError, StaleView
 from pytake.domain.events import ConversationEvent
+from pytake.observability.logs import OncePerReason
 from pytake.observability.trace_context import current_trace_id
 
 log = structlog.get_logger(__name__)
+_note_refused = OncePerReason("request refused")
 
 PROBLEM = "application/problem+json"
 DEFAULT_RETRY_AFTER_MS = 1000
@@ -133,10 +135,13 @@ async def _on_the_unforeseen(request: Request, error: Exception) -> Response:
 
 
 def note(request: Request, error: PytakeError) -> None:
-    """Remember the code for the metrics; an unexpected error alone is worth a line."""
+    """Remember the code for the metrics. A refusal is a line at info, at most one a code and
+    ten seconds; an unexpected error is one at error."""
     request.scope.setdefault("state", {})["error_code"] = error.code.value
     if error.code is ErrorCode.INTERNAL:
         log.error("internal error", exc_info=error)
+    else:
+        _note_refused(log, error.code.value, method=request.method)
 
 
 def first_mistake(errors: Sequence[Mapping[str, Any]]) -> str:

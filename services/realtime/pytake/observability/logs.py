@@ -22,6 +22,9 @@ from pytake.observability.trace_context import current_trace_id
 
 FLOOD_LINES = 20
 FLOOD_SECONDS = 10.0
+DEBUG_LINES = 2000
+"""Who asks for debug lines wants to see them; even these have an end."""
+
 MAX_KINDS = 1000
 """How many kinds of lines are told apart; the memory of the flood guard is bounded by it."""
 
@@ -108,6 +111,11 @@ def _quiet_the_libraries(level: str) -> None:
     logging.captureWarnings(True)
 
 
+def writes_debug_lines() -> bool:
+    """Whether debug lines are written; on a hot path ask once, not for each line."""
+    return logging.getLogger("pytake").isEnabledFor(logging.DEBUG)
+
+
 class FloodGuard(logging.Filter):
     """Lets through so many lines of one kind in a time, and then says how many it left out.
 
@@ -144,7 +152,7 @@ class FloodGuard(logging.Filter):
             suppressed = int(seen[2]) if seen is not None else 0
             seen = self._seen[kind] = [now, 0, 0]
             _note_suppressed(record, suppressed)
-        if seen[1] >= self._lines:
+        if seen[1] >= (self._lines if record.levelno > logging.DEBUG else DEBUG_LINES):
             seen[2] += 1
             if self._on_suppressed is not None:
                 self._on_suppressed()
@@ -168,7 +176,8 @@ def _note_suppressed(record: logging.LogRecord, suppressed: int) -> None:
 class OncePerReason:
     """Logs one line per reason and time, with the count of those left out since.
 
-    For refusals on hot paths: `refused(log, "rate_limited", user_id=…)`.
+    For refusals on hot paths: `refused(log, "rate_limited", user_id=…)`. Where debug lines are
+    written every single one is.
     """
 
     def __init__(
@@ -188,7 +197,7 @@ class OncePerReason:
         """Write the line, or count it. `reason` comes from a closed set: the codes."""
         now = self._clock()
         last = self._last.get(reason)
-        if last is not None and now - last < self._seconds:
+        if last is not None and now - last < self._seconds and not writes_debug_lines():
             self._suppressed[reason] = self._suppressed.get(reason, 0) + 1
             return
         self._last[reason] = now
