@@ -76,6 +76,9 @@ async def test_the_inner_port_tells_who_is_connected(serving_pod: Pod) -> None:
     items = inner(serving_pod, f"/internal/connections?user={ANA}").json()["items"]
 
     assert [item["sid"] for item in items] == [client.sid]
+    assert (items[0]["role"], items[0]["transport"]) == ("agent", "websocket")
+    assert items[0]["bytes_waiting"] == 0
+    assert items[0]["open_seconds"] >= 0
     assert inner(serving_pod, "/internal/connections?user=nobody").json()["items"] == []
     assert "websocket_connections 1" in inner(serving_pod, "/metrics").text
     await client.close()

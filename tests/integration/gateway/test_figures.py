@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 
 from cluster.waiting import eventually
 from integration.gateway.clients import Client
-from integration.gateway.pods import Cluster, Pod
+from integration.gateway.pods import Cluster, Pod, user_id
 from pytake.domain.errors import ErrorCode
 from pytake.gateway.pod import Options
 
@@ -91,6 +92,43 @@ async def test_a_client_that_had_a_connection_says_why_it_comes_back(
         await client.connect()
         assert pod.gateway.metrics.reconnects.value(counted) == 1
         await client.close()
+
+
+async def test_debug_lines_tell_of_each_emit_and_nothing_private(
+    cluster: Cluster, connect: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="pytake")
+    pod = await cluster.pod()
+    conversation = await cluster.conversation()
+    client = await connect(pod)
+    await client.join(conversation)
+    await cluster.write(conversation, "texto secreto")
+    await client.until(lambda: client.seqs() == [1], "the message")
+
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    (emit,) = [line for line in lines if line["event"] == "emit" and line["seq"] == 1]
+    assert (emit["event_name"], emit["room"], emit["members"]) == ("message:new", "conversation", 1)
+    assert conversation not in str(emit)
+    assert "secreto" not in str(lines)
+
+
+async def test_a_connection_shows_how_far_it_is_in_its_conversations(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    conversation = await cluster.conversation()
+    await cluster.write(conversation)
+    client = await connect(pod)
+    await client.join(conversation)
+    await cluster.write(conversation)
+    await client.until(lambda: client.seqs() == [2], "the second message")
+
+    (shown,) = pod.gateway.connections(user_id("ana"))
+
+    assert shown["conversations"] == [conversation]
+    assert shown["sent"] == {conversation: {"up_to": 2, "of": 2}}
+    assert (shown["role"], shown["transport"]) == ("agent", "websocket")
+    assert shown["bytes_waiting"] == 0
+    assert pod.gateway.connections(user_id("nobody")) == []
 
 
 async def test_a_drain_is_shown_while_it_lasts(cluster: Cluster, connect: Any) -> None:

@@ -106,6 +106,7 @@ async def test_a_page_shows_the_live_figures_without_grafana(
 
     text = (await inner.get("/status")).text
     page = await inner.get("/")
+    same = await inner.get("/status", headers={"accept": "text/html,*/*"})
 
     assert "NOT READY" not in text
     (line,) = [one for one in text.splitlines() if one.startswith("events from clients")]
@@ -113,6 +114,21 @@ async def test_a_page_shows_the_live_figures_without_grafana(
     assert line.endswith("▁█")
     assert page.headers["content-type"].startswith("text/html")
     assert "events from clients" in page.text
+    assert same.text == page.text, "where `dev` has its inbox at /, a browser asks for /status"
+
+
+async def test_the_page_shows_how_long_deliveries_took_in_the_last_second(
+    probes: Probes, inner: httpx.AsyncClient
+) -> None:
+    probes.status.sample()
+    probes.metrics.message_delivery_seconds.observe(0.02, "message:new", "remote", count=3)
+    probes.metrics.message_delivery_seconds.observe(0.06, "message:status", "remote")
+    probes.status.sample()
+
+    text = (await inner.get("/status")).text
+
+    (line,) = [one for one in text.splitlines() if one.startswith("delivery ms")]
+    assert line.split()[2] == "30"
 
 
 def test_a_sparkline_is_as_high_as_its_highest_value() -> None:

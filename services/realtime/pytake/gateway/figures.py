@@ -1,8 +1,10 @@
 """Figures that are read from the things themselves when somebody asks, so they cannot drift."""
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from pytake.gateway.connection import Connection
 from pytake.observability.metrics import Metrics
 from pytake.transport.stats import RTT_BOUNDS_SECONDS, TransportStats
 
@@ -49,11 +51,41 @@ def show_transport(stats: TransportStats, metrics: Metrics) -> None:
     metrics.ping_rtt_seconds.read_from(lambda: (stats.ping_rtt_buckets, stats.ping_rtt_sum_seconds))
 
 
+def seen_from_inside(connection: Connection, now: float) -> Mapping[str, Any]:
+    """Return one connection as an engineer wants to see it: how far it is in each of its
+    conversations, and whether it takes what is written to it.
+
+    Args:
+        connection: An open one.
+        now: The time of the loop.
+    """
+    return {
+        "sid": connection.sid,
+        "user_id": connection.principal.user_id,
+        "role": connection.principal.role.value,
+        "transport": _carrier(connection),
+        "open_seconds": round(now - connection.opened_at, 1),
+        "bytes_waiting": getattr(connection.outlet, "pending_bytes", 0),
+        "features": sorted(connection.features),
+        "conversations": sorted(connection.joined),
+        "sent": {
+            conversation_id: {
+                "up_to": place.room.head if connection.sid in place.room.members else place.cursor,
+                "of": place.room.head,
+            }
+            for conversation_id, place in sorted(connection.joined.items())
+        },
+    }
+
+
+def _carrier(connection: Connection) -> str:
+    return getattr(connection.outlet, "transport_name", "websocket")
+
+
 def _connections(pod: "Gateway") -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
     for connection in pod.registry:
-        carrier = getattr(connection.outlet, "transport_name", "websocket")
-        found[carrier, connection.principal.role.value] += 1
+        found[_carrier(connection), connection.principal.role.value] += 1
     return found
 
 

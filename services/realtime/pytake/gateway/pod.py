@@ -27,7 +27,7 @@ from pytake.application.ports import (
 )
 from pytake.contract.client_events import MessageReceipt
 from pytake.domain.errors import ErrorCode
-from pytake.domain.ids import ConnectionId, UserId
+from pytake.domain.ids import UserId
 from pytake.gateway.addresses import networks
 from pytake.gateway.admission import Admission
 from pytake.gateway.audience import Audience
@@ -38,7 +38,7 @@ from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import Conversations
 from pytake.gateway.drain import Drain
 from pytake.gateway.emitter import Emitter
-from pytake.gateway.figures import show_pod
+from pytake.gateway.figures import seen_from_inside, show_pod
 from pytake.gateway.guard import Guard
 from pytake.gateway.handlers import Handlers, MarkRead
 from pytake.gateway.handshake import Handshake
@@ -356,15 +356,8 @@ class Gateway:
     def connections(self, user_id: UserId | None = None) -> list[Mapping[str, Any]]:
         """Return what `/internal/connections` shows: never a token, never a message."""
         found = self.registry if user_id is None else self.registry.of_user(user_id)
-        return [
-            {
-                "sid": ConnectionId(connection.sid),
-                "user_id": connection.principal.user_id,
-                "conversations": sorted(connection.joined),
-                "features": sorted(connection.features),
-            }
-            for connection in found
-        ]
+        now = asyncio.get_running_loop().time()
+        return [seen_from_inside(connection, now) for connection in found]
 
 
 def build(options: Options, ports: Ports, *, pod_id: str | None = None) -> Gateway:

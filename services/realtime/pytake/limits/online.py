@@ -6,6 +6,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from pytake.application.connection_ports import PodId
 from pytake.domain.ids import UserId
 from pytake.limits.redis import places_key
 
@@ -42,6 +43,14 @@ class RedisOnlineUsers:
             for user_id, values in zip(user_ids, places, strict=True)
             if any(_entered_at(value) > oldest for value in values)
         )
+
+
+async def pods_of(redis: Any, user_id: UserId) -> Sequence[PodId]:
+    """Return the pod of each connection of a user, in the whole cluster."""
+    seconds, _ = await redis.time()
+    oldest = int(seconds) * 1000 - GHOST_MS
+    values = await redis.hvals(places_key(user_id))
+    return sorted(value.split()[0].decode() for value in values if _entered_at(value) > oldest)
 
 
 def _entered_at(value: bytes) -> int:

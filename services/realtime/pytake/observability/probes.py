@@ -5,7 +5,7 @@
     /readyz                 200, or 503 with a reason each
     /metrics                figures, as Prometheus text or OpenMetrics with exemplars
     /internal/…             what the process adds, such as drain and connections
-    /  /status              a page, or text, with the live figures of this pod
+    /  /status              the live figures of this pod: a page for browsers, text for curl
 
 Never reachable from outside: no proxy sends anything here.
 """
@@ -100,7 +100,7 @@ class Probes:
         if scope["path"] == "/metrics":
             await self._send_metrics(scope, send)
             return
-        if scope["path"] == "/":
+        if scope["path"] == "/" or (scope["path"] == "/status" and _is_browser(scope)):
             await _answer(send, 200, self.status.page(), content_type="text/html; charset=utf-8")
             return
         handler = self._handlers.get(scope["path"])
@@ -138,6 +138,10 @@ class Probes:
         generate = generate_open_metrics if open_metrics else generate_text
         body = figures.encode() + generate(self._process)
         await _answer(send, 200, body, content_type=OPEN_METRICS if open_metrics else TEXT)
+
+
+def _is_browser(scope: Scope) -> bool:
+    return b"text/html" in dict(scope["headers"]).get(b"accept", b"")
 
 
 def _found(checks: Mapping[str, Check]) -> dict[str, str]:

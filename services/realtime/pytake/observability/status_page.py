@@ -94,6 +94,7 @@ def _lines_of(metrics: Metrics) -> list[tuple[str, Figure, bool]]:
         ("refused handshakes /s", metrics.connections_rejected.total, True),
         ("events from clients /s", metrics.websocket_events.total, True),
         ("events to clients /s", metrics.events_sent.total, True),
+        ("delivery ms", _mean_since_last(metrics.message_delivery_seconds), False),
         ("errors to clients /s", metrics.event_errors.total, True),
         ("bytes waiting", metrics.send_buffer_bytes.total, False),
         ("holes healed /s", metrics.holes_healed.total, True),
@@ -122,8 +123,8 @@ def _mean_since_last(histogram: Histogram) -> Figure:
     seen = [0.0, 0.0]
 
     def mean() -> float:
-        cell = histogram.cell()
-        total, count = cell.sum, float(cell.count)
+        cells = [cell for _, cell in histogram.cells()]
+        total, count = sum(cell.sum for cell in cells), float(sum(cell.count for cell in cells))
         average = (total - seen[0]) / (count - seen[1]) if count > seen[1] else 0.0
         seen[:] = total, count
         return average * 1000

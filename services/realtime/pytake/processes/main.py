@@ -225,14 +225,14 @@ def explain(code: Annotated[str | None, typer.Argument()] = None) -> None:
 
 
 @app.command()
-def tail(user: Annotated[str, typer.Option(help="Id of the user.")]) -> None:
-    """Follow what should reach one user, live; nothing of what people wrote is shown."""
+def tail(user: Annotated[str, typer.Option(help="Id or e-mail address of the user.")]) -> None:
+    """Say where a user is connected and follow what should reach the user, live; nothing of what
+    people wrote is shown."""
     asyncio.run(_tail(user))
 
 
 async def _tail(user: str) -> None:
-    from pytake.domain.ids import UserId
-    from pytake.processes.commands.tail import UnknownUser, follow, principal_of
+    from pytake.processes.commands.tail import UnknownUser, follow, principal_of, whereabouts
     from pytake.processes.redis_client import connect_redis
     from pytake.store import open_store
 
@@ -242,11 +242,12 @@ async def _tail(user: str) -> None:
     async with open_store(settings.database_url) as store:
         redis = connect_redis(settings.redis_url, timeout=None)
         try:
-            principal = await principal_of(store.users, UserId(user))
+            principal = await principal_of(store.users, user)
+            typer.echo(await whereabouts(principal, redis))
             async for line in follow(principal, store.event_log, redis):
                 typer.echo(line)
         except UnknownUser:
-            _fail(f"{user}: no organization has a user of this id")
+            _fail(f"{user}: no organization has such a user")
         finally:
             await redis.aclose()
 

@@ -10,31 +10,47 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pytake.application.ports import EventLog, UserDirectory
+from pytake.application.ports import EventLog, User, UserDirectory
 from pytake.broker.envelope import CHANNEL_PREFIX, BadEnvelope, decode
 from pytake.domain.conversation import Access, may_see
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId, UserId
 from pytake.domain.principal import Principal
+from pytake.limits.online import pods_of
 
 KNOWN_CONVERSATIONS = 10_000
 
 
 class UnknownUser(Exception):
-    """No organization has a user of this id."""
+    """No organization has a user of this id or address."""
 
 
-async def principal_of(users: UserDirectory, user_id: UserId) -> Principal:
-    """Return the user as pods see it.
+async def principal_of(users: UserDirectory, name: str) -> Principal:
+    """Return the user of an id or an e-mail address as pods see it.
 
     Raises:
         UnknownUser: There is none.
     """
-    for organization_id, _ in await users.organizations():
-        user = await users.user(organization_id, user_id)
-        if user is not None:
-            return Principal(user_id, organization_id, user.role, datetime.now(UTC), user.name)
-    raise UnknownUser(user_id)
+    user: User | None = None
+    if "@" in name:
+        found = await users.credentials(name)
+        user = found[0] if found is not None else None
+    else:
+        for organization_id, _ in await users.organizations():
+            user = user or await users.user(organization_id, UserId(name))
+    if user is None:
+        raise UnknownUser(name)
+    return Principal(user.id, user.organization_id, user.role, datetime.now(UTC), user.name)
+
+
+async def whereabouts(principal: Principal, redis: Any) -> str:
+    """Return who it is, and the pod of each connection: the first thing to know of one who gets
+    nothing."""
+    pods = await pods_of(redis, principal.user_id)
+    connected = f"connected on {', '.join(pods)}" if pods else "not connected"
+    return (
+        f"{principal.user_id}, {principal.role.value} of {principal.organization_id}: {connected}"
+    )
 
 
 async def follow(principal: Principal, event_log: EventLog, redis: Any) -> AsyncIterator[str]:
