@@ -196,9 +196,10 @@ class Tracing:
             return parent or ""
         end = time.time_ns() if ended_at is None else int(ended_at * 1e9)
         above = _span_context(parent or "")
+        own = SpanContext(above.trace_id, self._dice.getrandbits(64) | 1, False, _SAMPLED)
         span = ReadableSpan(
             name,
-            SpanContext(above.trace_id, self._dice.getrandbits(64) | 1, False, _SAMPLED),
+            own,
             above,
             self._provider.resource,
             dict(_allowed(attributes)),
@@ -210,14 +211,14 @@ class Tracing:
             instrumentation_scope=_SCOPE,
         )
         self._processor.on_end(span)
-        return _traceparent_of(span)
+        return _traceparent_of(own)
 
     @contextmanager
     def _running(
         self, span: Span, attributes: Attributes | None, *, ends: bool = True
     ) -> Iterator[str]:
         _set_attributes(span, attributes)
-        traceparent = _traceparent_of(span)
+        traceparent = _traceparent_of(span.get_span_context())
         try:
             with using_traceparent(traceparent):
                 yield traceparent
@@ -264,6 +265,5 @@ def _allowed(attributes: Attributes | None) -> Iterator[tuple[str, str | int | f
             yield name, value[:MAX_ATTRIBUTE_LENGTH] if isinstance(value, str) else value
 
 
-def _traceparent_of(span: Span | ReadableSpan) -> str:
-    context = span.get_span_context()
+def _traceparent_of(context: SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
