@@ -6,6 +6,7 @@ the summary, and changes the exit status of an otherwise good run.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,12 @@ import pytest
 from cluster.certificates import Certificates, create_certificates
 from cluster.cluster import Cluster
 from cluster.pgbouncer_server import PgBouncerServer
+from cluster.pods import Pod
 from cluster.postgres_server import PostgresServer
+from cluster.private_words import private_words_in
 from cluster.programs import Program, ProgramMissing, temporary_folder
 from cluster.redis_server import RedisServer
+from pytake.observability import logs
 
 ASYNC_DRIVER = "postgresql+asyncpg"
 # Not 3, which pytest keeps for its own failures; `make test` turns it into 3.
@@ -44,6 +48,19 @@ def pytest_terminal_summary(
             f"{number} tests did not run (the reasons are below): exit status "
             f"{LEFT_OUT_EXIT_STATUS} unless something failed."
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_private_is_logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Log as in production, and look through all that this run has logged, at its end: the lines
+    of its pods, and those of what runs inside the tests."""
+    own = tmp_path_factory.mktemp("logs") / "tests.log"
+    with own.open("w") as stream:
+        logs.configure("tests", stream=stream, human=False)
+        logging.captureWarnings(False)  # those are pytest's: they fail tests
+        yield
+    private = private_words_in([own, *sorted(Pod.logs)])
+    assert not private, private[:20]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import httpx
 
@@ -26,8 +26,10 @@ class Pod(Program):
     """A `pytake` process that serves.
 
     It chooses its ports itself and names them in its `listening` line. A restart keeps them, so
-    that the proxy finds it again.
+    that the proxy finds it again. `logs` are those of every pod of this run.
     """
+
+    logs: ClassVar[set[Path]] = set()
 
     def __init__(self, kind: PodKind, name: str, folder: Path, settings: Mapping[str, str]) -> None:
         environment = pod_environment({**settings, "PYTAKE_PORT": "0", "PYTAKE_METRICS_PORT": "0"})
@@ -36,6 +38,7 @@ class Pod(Program):
             name, [_PYTAKE, kind], folder / f"{name}.log", env=environment, folder=folder
         )
         self.kind = kind
+        Pod.logs.add(self.log)
         self._listening: dict[str, Any] = {}
         self._log_start = 0
 

@@ -10,8 +10,9 @@ PRIVATE = {
     "a token": re.compile(rb"eyJ[\w-]{10,}\.[\w-]{10,}\."),
     "a phone": re.compile(rb"\+?55119\d{8}"),
     "a text": re.compile(rb"texto secreto|meu CPF|not hers any more"),
+    "a secret": re.compile(rb"32 bytes or more|thirty-two bytes or so|hunter2"),
 }
-"""Phones as `Cluster.create_conversation` makes them, and texts that tests send on purpose."""
+"""Phones as the tests make them, texts that they send on purpose, and keys that they sign with."""
 
 
 def private_words_in(logs: Iterable[Path]) -> list[str]:
