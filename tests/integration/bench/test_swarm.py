@@ -89,6 +89,7 @@ def test_a_message_arrives_at_every_client_and_is_timed(
     wait_for(swarm, lambda: swarm.count("deliveries") >= 40)
 
     assert swarm.counts().own_deliveries == 20
+    assert swarm.counts().replayed == 0
     assert swarm.histogram(Timing.DELIVERED).total() == 40
     assert swarm.histogram(Timing.CONNECTED).total() == 20
     assert swarm.counts().received_bytes > 0

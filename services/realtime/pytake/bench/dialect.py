@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pytake.bench.swarm import Address, Speech, Swarm
+from pytake.bench.swarm import LAST_SEQ, Address, Speech, Swarm
 
 _FILLER = "lorem ipsum dolor sit amet "
 
@@ -37,6 +37,8 @@ class Seat:
     room: int
     connects_with: str = ""
     joins_with: str = ""
+    seen: int = 0
+    """The `seq` that the client has seen before it joins."""
 
 
 class Dialect(Protocol):
@@ -78,9 +80,9 @@ class Product:
 
     @staticmethod
     def joins_with(room: Room) -> str:
-        """The join of a client that has seen everything so far."""
-        asked = {"conversation_id": room.conversation_id, "last_seq": room.head}
-        return "421" + json.dumps(["join_conversation", asked])
+        """The join of a client that has seen everything so far, now and whenever it comes back."""
+        asked = f'{{"conversation_id":"{room.conversation_id}","last_seq":{LAST_SEQ}}}'
+        return f'421["join_conversation",{asked}]'
 
     def publish(self, swarm: Swarm, room: int, content: str, author: str = "") -> bool:
         place, turn = self.rooms[room], self._written.get(room, 0)

@@ -215,7 +215,7 @@ def run_share(plan: Plan, scenario: Scenario, pipe: Connection) -> None:
     load = Load(plan, swarm, pipe, scenario.timing)
     load.tell("engine", reason)
     for number, seat in enumerate(plan.seats):
-        swarm.seat(number, seat.connects_with, seat.joins_with)
+        swarm.seat(number, seat.connects_with, seat.joins_with, seat.seen)
         if isinstance(plan.dialect, Peer):
             plan.dialect.members.setdefault(seat.room, number)
     try:

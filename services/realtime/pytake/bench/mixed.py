@@ -62,8 +62,8 @@ class Mixed:
             now = time.monotonic()
             while self._due and self._due[0][0] <= now:
                 heapq.heappop(self._due)[2]()
-            wait = self._due[0][0] - now if self._due else 0.005
-            load.step(max(1, min(5, int(wait * 1000))))
+            wait = self._due[0][0] - now if self._due else 0.05
+            load.step(max(1, min(50, int(wait * 1000))))
         self._due.clear()
 
     def _repeat_by_chance(self, load: Load, rate: float, act: Callable[[Load], None]) -> None:
@@ -147,7 +147,7 @@ class Soak(Mixed):
     def measure(self, load: Load) -> dict[str, Any]:
         load.open_all()
         found = super().measure(load)
-        # A connection that broke in the last moment is not missed.
+        load.open_all()  # those that broke in the last moment
         return found | {"connected_at_end": load.swarm.count("ready")}
 
     def settle(self, load: Load) -> None:

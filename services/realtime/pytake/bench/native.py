@@ -117,8 +117,8 @@ class NativeSwarm:
         self._states = self._c.swarm_states(self._self)
         self._retry_after_ms = self._c.swarm_retry_after_ms(self._self)
 
-    def seat(self, number: int, auth: str, join: str) -> None:
-        self._c.swarm_seat(self._self, number, auth.encode(), join.encode())
+    def seat(self, number: int, auth: str, join: str, seen: int = 0) -> None:
+        self._c.swarm_seat(self._self, number, auth.encode(), join.encode(), ctypes.c_uint64(seen))
 
     def open(self, number: int) -> None:
         self._c.swarm_open(self._self, number)

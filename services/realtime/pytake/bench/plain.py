@@ -13,9 +13,10 @@ import uvloop
 
 from pytake.bench.histogram import Histogram, bucket_of
 from pytake.bench.link import Link, tls_of
-from pytake.bench.swarm import Address, Counts, Speech, State, Timing
+from pytake.bench.swarm import LAST_SEQ, Address, Counts, Speech, State, Timing
 
 _STAMP = re.compile(rb"@T(\d+)\.(\d+)@")
+_SEQ = re.compile(rb'"seq":(\d+)')
 _RETRY_AFTER = re.compile(rb"(?i)retry-after: *([\d.]+)")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
@@ -28,7 +29,7 @@ class _Seat:
         self.auth = self.join = ""
         self.link: Link | None = None
         self.opening: asyncio.Task[None] | None = None
-        self.began = self.asked = 0
+        self.began = self.asked = self.ready_at = self.seen = 0
 
 
 class _Lane(asyncio.Protocol):
@@ -101,8 +102,9 @@ class PlainSwarm:
 
     # --- what scenarios do ---------------------------------------------------------------
 
-    def seat(self, number: int, auth: str, join: str) -> None:
-        self._seats[number].auth, self._seats[number].join = auth, join
+    def seat(self, number: int, auth: str, join: str, seen: int = 0) -> None:
+        seat = self._seats[number]
+        seat.auth, seat.join, seat.seen = auth, join, seen
 
     def open(self, number: int) -> None:
         self.close(number)
@@ -244,7 +246,7 @@ class PlainSwarm:
             return
         state = self._states[seat.number]
         if packet.startswith(self._delivered):
-            self._take_delivery(packet)
+            self._take_delivery(seat, packet)
         elif state == State.READY and self._answered and packet.startswith(self._answered):
             self._take_answer(seat, link)
         elif packet == b"2":
@@ -272,7 +274,7 @@ class PlainSwarm:
     def _take_name(self, seat: _Seat, link: Link) -> None:
         if seat.join:
             self._states[seat.number] = State.JOINING
-            link.send(seat.join)
+            link.send(seat.join.replace(LAST_SEQ, str(seat.seen)))
         if not seat.join or not self._joined:
             self._become_ready(seat)
 
@@ -286,16 +288,22 @@ class PlainSwarm:
 
     def _become_ready(self, seat: _Seat) -> None:
         self._states[seat.number] = State.READY
+        seat.ready_at = time.monotonic_ns()
         self._counts.ready += 1
         self._record(Timing.CONNECTED, seat.began)
 
-    def _take_delivery(self, packet: bytes) -> None:
+    def _take_delivery(self, seat: _Seat, packet: bytes) -> None:
         self._counts.deliveries += 1
         self._counts.delivered_bytes += len(packet)
+        if seq := _SEQ.search(packet):
+            seat.seen = max(seat.seen, int(seq[1]))
         if stamp := _STAMP.search(packet):
             self._counts.own_deliveries += stamp[1] == self._shard
-            if self._measures:
-                self._record(Timing.DELIVERED, int(stamp[2]))
+            written = int(stamp[2])
+            if written < seat.ready_at or self._states[seat.number] != State.READY:
+                self._counts.replayed += 1
+            elif self._measures:
+                self._record(Timing.DELIVERED, written)
 
     def _take_answer(self, seat: _Seat, link: Link) -> None:
         self._counts.answers += 1

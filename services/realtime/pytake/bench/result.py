@@ -1,6 +1,7 @@
 """What a run came to: figures of each repetition, and their medians with the spread."""
 
 import statistics
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -81,10 +82,19 @@ class Repetition:
                 server_cpu * 1e6 / frames if is_frames and frames else None
             )
             found["server_mb"] = sum(u.memory_kb for u in self.server_after.values()) / 1024
+        if self.counts["replayed"]:
+            found["replayed"] = self.counts["replayed"]
         if published := self.sum_known("published"):
             found["published_per_second"] = published / self.seconds
             if self.server_before:
                 found["server_us_per_message"] = server_cpu * 1e6 / published
+        if returned := sorted(second for each in self.known for second in each.get("returned", ())):
+            found["back_half_seconds"] = returned[len(returned) // 2]
+            found["back_99_seconds"] = returned[int(len(returned) * 0.99)]
+            found["back_all_seconds"] = returned[-1]
+            seconds = Counter(map(int, returned))
+            found["peak_connects_per_second"] = max(seconds.values())
+            found["refusals"] = self.sum_known("refusals")
         if self.server_rested and self.ready:
             grown = sum(
                 self.server_rested[pid].memory_kb - use.memory_kb
@@ -148,7 +158,7 @@ class Result:
                 f"{theirs:.1f}): latencies may be its own"
             )
         if not self.engine.startswith("C"):
-            found.append(f"the generator is the one in Python: {self.engine}")
+            found.append(f"the generator is the one in {self.engine}, which costs more")
         failures = {
             "refused": "connections were refused",
             "limited_answers": "requests met a rate limit (429)",

@@ -33,7 +33,7 @@ enum { SEATS_PER_SOURCE = 20000, STALLED_RECEIVE_BUFFER = 4096 };
 /* In the order of pytake.bench.native.Figures. */
 typedef struct figures {
     uint64_t ready, lost, refused, busy;
-    uint64_t deliveries, own_deliveries, delivered_bytes, answers, pings, others, errors;
+    uint64_t deliveries, own_deliveries, replayed, delivered_bytes, answers, pings, others, errors;
     uint64_t requests, ok_answers, limited_answers, bad_answers, failed_requests;
     uint64_t received_bytes, sent_bytes;
 } figures;
@@ -48,7 +48,7 @@ typedef struct peer {
     char *output; /* what the kernel did not take yet */
     size_t output_size;
     const char *auth, *join;
-    uint64_t began, asked;
+    uint64_t began, asked, ready_at, seen;
 #ifdef WITH_ZLIB
     z_stream *inflater;
 #endif
@@ -221,23 +221,45 @@ static void begin(peer *p) {
 static void become_ready(peer *p) {
     set_state(p, READY);
     p->owner->counts.ready++;
-    record(p->owner, CONNECTED, now() - p->began);
+    p->ready_at = now();
+    record(p->owner, CONNECTED, p->ready_at - p->began);
 }
 
 static int starts(const char *text, size_t size, const char *prefix, size_t prefix_size) {
     return prefix_size && size >= prefix_size && !memcmp(text, prefix, prefix_size);
 }
 
-static void on_delivery(swarm *s, const char *text, size_t size) {
+static void on_delivery(peer *p, const char *text, size_t size) {
+    swarm *s = p->owner;
     s->counts.deliveries++;
     s->counts.delivered_bytes += size;
+    const char *seq = memmem(text, size, "\"seq\":", 6);
+    if (seq) {
+        uint64_t number = strtoull(seq + 6, NULL, 10);
+        if (number > p->seen) p->seen = number;
+    }
     const char *stamp = memmem(text, size, "@T", 2);
     if (!stamp) return;
     char *dot;
     long shard = strtol(stamp + 2, &dot, 10);
     if (*dot != '.') return;
     if (shard == s->shard) s->counts.own_deliveries++;
-    if (s->measures) record(s, DELIVERED, now() - strtoull(dot + 1, NULL, 10));
+    uint64_t written = strtoull(dot + 1, NULL, 10);
+    if (p->state != READY || written < p->ready_at) s->counts.replayed++;
+    else if (s->measures) record(s, DELIVERED, now() - written);
+}
+
+/* The join, with %S replaced by the last seq that was seen. */
+static void write_join(peer *p) {
+    const char *place = strstr(p->join, "%S");
+    char packet[4096];
+    if (!place) {
+        write_frame(p, 1, p->join, strlen(p->join));
+        return;
+    }
+    int size = snprintf(packet, sizeof packet, "%.*s%llu%s", (int)(place - p->join), p->join,
+                        (unsigned long long)p->seen, place + 2);
+    if (size < (int)sizeof packet) write_frame(p, 1, packet, size);
 }
 
 static void on_answer(peer *p) {
@@ -271,7 +293,7 @@ static void on_packet(peer *p, const char *text, size_t size) {
     swarm *s = p->owner;
     if (!size) return;
     if (starts(text, size, s->delivered, s->delivered_size)) {
-        on_delivery(s, text, size);
+        on_delivery(p, text, size);
     } else if (p->state == READY && starts(text, size, s->answered, s->answered_size)) {
         on_answer(p);
     } else if (text[0] == '2') {
@@ -291,7 +313,7 @@ static void on_packet(peer *p, const char *text, size_t size) {
             return;
         }
         set_state(p, JOINING);
-        write_frame(p, 1, p->join, strlen(p->join));
+        write_join(p);
         if (!s->joined_size) become_ready(p);
     } else if (p->state == JOINING) {
         on_joining(p, text, size);
@@ -579,11 +601,12 @@ int swarm_requests_to(swarm *s, const char *ip, int port) {
 }
 
 /* What the next connection of this seat says: CONNECT with its token, then the join. */
-void swarm_seat(swarm *s, int seat, const char *auth, const char *join) {
+void swarm_seat(swarm *s, int seat, const char *auth, const char *join, uint64_t seen) {
     free((char *)s->peers[seat].auth);
     free((char *)s->peers[seat].join);
     s->peers[seat].auth = strdup(auth);
     s->peers[seat].join = strdup(join);
+    s->peers[seat].seen = seen;
 }
 
 void swarm_open(swarm *s, int seat) {

@@ -12,6 +12,9 @@ from typing import Protocol
 
 from pytake.bench.histogram import Histogram
 
+LAST_SEQ = "%S"
+"""In a join: replaced by the highest `seq` that the seat has seen."""
+
 
 class State(IntEnum):
     """Where a seat is; from LOST on it has ended, and the name says how."""
@@ -48,6 +51,7 @@ class Counts:
     busy: int = 0
     deliveries: int = 0
     own_deliveries: int = 0
+    replayed: int = 0
     delivered_bytes: int = 0
     answers: int = 0
     pings: int = 0
@@ -118,8 +122,12 @@ class Swarm(Protocol):
 
     is_native: bool
 
-    def seat(self, number: int, auth: str, join: str) -> None:
-        """Say what the next connection of this seat sends: CONNECT, and a join or nothing."""
+    def seat(self, number: int, auth: str, join: str, seen: int = 0) -> None:
+        """Say what connections of this seat send: CONNECT, and a join or nothing.
+
+        What is delivered to a seat and was written before it was ready counts as replayed: it
+        is a delivery, and its latency is not recorded.
+        """
 
     def open(self, number: int) -> None:
         """Begin to connect; an open connection is reset first."""

@@ -95,7 +95,13 @@ def make_world(
         token, used = shared[-1]
         shared[-1] = (token, used + 1)
         seats.append(
-            Seat(token, room, Product.connects_with(token), Product.joins_with(rooms[room]))
+            Seat(
+                token,
+                room,
+                Product.connects_with(token),
+                Product.joins_with(rooms[room]),
+                rooms[room].head,
+            )
         )
     return dialect, seats
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,20 @@ from typing import Any
 from pytake.observability.metrics import Metrics
 
 SAMPLE_SECONDS = 0.1
+SAMPLES_A_COUNT = 10
 
 
 async def watch_loop(metrics: Metrics) -> None:
-    """Observe how late a timer fires, ten times a second, until cancelled."""
+    """Observe how late a timer fires, ten times a second, until cancelled.
+
+    Tasks are counted once a second: a number that only rises is a leak.
+    """
     lag = metrics.event_loop_lag_seconds.cell()
+    tasks = metrics.event_loop_tasks.cell()
     loop = asyncio.get_running_loop()
-    while True:
+    for sample in itertools.count():
+        if sample % SAMPLES_A_COUNT == 0:
+            tasks.set(len(asyncio.all_tasks(loop)))
         due = loop.time() + SAMPLE_SECONDS
         await asyncio.sleep(SAMPLE_SECONDS)
         lag.observe(max(0.0, loop.time() - due))

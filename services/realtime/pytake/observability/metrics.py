@@ -67,6 +67,9 @@ class Metrics(Registry):
             "How late a timer of the event loop fires, sampled ten times a second.",
             target="p99 within 100 ms",
         )
+        self.event_loop_tasks = on.gauge(
+            "event_loop_tasks", "Tasks that are not done, read once a second."
+        )
         self.gc_pause_seconds = on.histogram(
             "gc_pause_seconds",
             "Stops of the process by the garbage collector.",
