@@ -1,6 +1,7 @@
 """`pytake gateway` as an operator runs it: probes, drain, signals, and Redis that is away."""
 
 import re
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -118,6 +119,30 @@ async def test_a_drain_can_be_asked_for_before_the_signal(serving_pod: Pod) -> N
     serving_pod.send_signal(signal.SIGTERM)
     assert serving_pod.wait() == 0
     await client.close()
+
+
+async def test_asked_to_wait_it_leaves_first_and_moves_nobody_yet(serving_pod: Pod) -> None:
+    client = Client(serving_pod.address, token())
+    await client.connect()
+    hook = asyncio.create_task(asyncio.to_thread(inner, serving_pod, "/internal/drain?wait=2"))
+
+    await eventually(lambda: inner(serving_pod, "/readyz").status_code == 503, "it is not ready")
+
+    handshake = f"{serving_pod.address}/socket.io/?EIO=4&transport=polling"
+    refused = await asyncio.to_thread(httpx.get, handshake)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert (await client.call("ping"))["ok"], "who is here is served on"
+    assert "server:draining" not in [event for event, _ in client.received]
+    assert not hook.done()
+    assert (await hook).status_code == 202
+    await client.next("server:draining")
+    await client.close()
+
+
+@pytest.mark.parametrize("wait", ["-1", "soon", "nan", "1e9"])
+def test_a_wait_that_is_none_is_refused_and_drains_nothing(serving_pod: Pod, wait: str) -> None:
+    assert inner(serving_pod, f"/internal/drain?wait={wait}").status_code == 400
+    assert inner(serving_pod, "/readyz").status_code == 200
 
 
 def test_a_second_signal_ends_it_at_once(serving_pod: Pod) -> None:

@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,18 @@ def shares_limits(pod: Pod) -> float:
     name = 'pytake_limits_shared{limit="http"} '
     lines = pod.metrics().splitlines()
     return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+def test_before_its_end_it_is_not_ready_and_serves_on(pod: Pod) -> None:
+    with ThreadPoolExecutor() as pool:
+        url = f"{pod.inner_address}/internal/drain?wait=1"
+        hook = pool.submit(httpx.get, url, timeout=10)
+        wait_until(lambda: pod.probe("/readyz") == 503, "it is not ready")
+
+        assert call(pod, "GET", "/api/v1/conversations").status_code == 200
+        assert hook.result().status_code == 202
+
+    assert call(pod, "GET", "/api/v1/conversations").status_code == 200
+    pod.send_signal(signal.SIGTERM)
+    assert pod.wait(15) == 0
 
 
 def test_without_redis_it_serves_on_and_limits_by_itself(pod: Pod, redis: RedisServer) -> None:

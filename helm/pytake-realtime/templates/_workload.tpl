@@ -51,6 +51,8 @@ spec:
           image: {{ include "pytake.image" $root }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           args: [{{ .component }}]
+          # Why it ended, in `kubectl describe pod` as well as in its log.
+          terminationMessagePolicy: FallbackToLogsOnError
           envFrom:
             - configMapRef: {name: {{ include "pytake.fullname" $root }}-settings}
           env: {{- include "pytake.secretEnv" $root | nindent 12 }}
@@ -102,6 +104,12 @@ spec:
       {{- with $values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
+{{- end -}}
+
+{{- /* The pod is not ready at once, serves on until proxies have heard of it, and only then gets its
+SIGTERM, at which a gateway moves its clients over the window. */ -}}
+{{- define "pytake.preStop" -}}
+httpGet: {path: "/internal/drain?wait={{ .Values.drain.propagationSeconds }}", port: inner}
 {{- end -}}
 
 {{- define "pytake.spread" -}}

@@ -85,11 +85,32 @@ async def test_who_does_not_authenticate_is_closed(
     assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
 
-async def test_too_old_connections_are_moved_on(cluster: Cluster, connect: Any) -> None:
+async def test_too_old_connections_are_moved_on(
+    cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytake.gateway.lifetime.MOVE_SECONDS", 0.3)
     pod = await cluster.pod(Options(max_connection_age=0.3))
     ana = await connect(pod)
 
-    assert (await ana.next("error"))["code"] == "draining"
+    assert (await ana.next("server:draining"))["reconnect_after_ms"] == 0
+    assert (await ana.next("error"))["code"] == "draining", "a stock client does not move"
+    await ana.wait_closed()
+
+
+async def test_too_old_connections_live_until_their_successors_have_joined(
+    cluster: Cluster, connect: Any
+) -> None:
+    old, new = await cluster.pod(Options(max_connection_age=0.5)), await cluster.pod()
+    conversation = await cluster.conversation()
+    ana = await connect(old)
+    await ana.join(conversation, last_seq=0)
+    await ana.next("server:draining")
+
+    moved = await connect(new, previous_sid=ana.sid)
+
+    assert not ana.ended.is_set()
+    await moved.join(conversation, last_seq=0)
+    assert (await ana.next("error"))["code"] == "superseded"
     await ana.wait_closed()
 
 

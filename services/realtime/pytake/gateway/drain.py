@@ -1,6 +1,7 @@
 """Ending a pod without anybody noticing: a list, worked off within a window.
 
-1. Not ready: no proxy chooses this pod for new clients.
+1. Not ready: no proxy chooses this pod for new clients. Proxies hear of that late, so
+   whoever can wait (`refuse_new`, the chart's preStop hook) does so before the rest.
 2. New handshakes are refused with 503; the listener stays open for known sessions, whose
    next polling request would find no session elsewhere.
 3. `server:draining` with a time of his own to each client over the window: who is idle
@@ -67,9 +68,13 @@ class Drain:
             self._running = asyncio.create_task(self._drain(), name="drain")
         await asyncio.shield(self._running)
 
-    async def _drain(self) -> None:
+    def refuse_new(self) -> None:
+        """Take no new clients from now on; those who are here stay until the drain."""
         self._admission.is_draining = True
         self._lifetime.is_draining = True
+
+    async def _drain(self) -> None:
+        self.refuse_new()
         connections = sorted(self._registry, key=_liveliness)
         log.info("draining", connections=len(connections), seconds=self._seconds)
         end = asyncio.get_running_loop().time() + self._seconds

@@ -30,6 +30,9 @@ GRACE_SECONDS = 5.0
 
 SUPERSEDED_SECONDS = 5.0
 
+MOVE_SECONDS = 5.0
+"""How long a client that was asked to move may take."""
+
 MoveRooms = Callable[[str, list[str], list[str]], Awaitable[None]]
 
 
@@ -76,7 +79,18 @@ class Lifetime:
         if self._max_age_seconds > 0:
             # Jitter, so that connections of one rush do not leave as one.
             seconds = self._max_age_seconds * random.uniform(0.8, 1.2)  # noqa: S311
-            self._later(connection, "age", seconds, ErrorCode.DRAINING)
+            loop = asyncio.get_running_loop()
+            connection.timers["age"] = loop.call_later(seconds, self._ask_to_move, connection)
+
+    def _ask_to_move(self, connection: Connection) -> None:
+        """The client opens its next connection first, as when a pod drains; who does not know
+        the event is closed a moment later."""
+        self._audience.send(connection, "server:draining", {"reconnect_after_ms": 0})
+        self.end_after(connection, MOVE_SECONDS, ErrorCode.DRAINING)
+
+    def is_leaving(self, connection: Connection) -> bool:
+        """Whether the client was asked to open a connection elsewhere and join there first."""
+        return self.is_draining or "drain" in connection.timers
 
     def _watch_token(self, connection: Connection) -> None:
         left = (connection.principal.expires_at - datetime.now(UTC)).total_seconds()

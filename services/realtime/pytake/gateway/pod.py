@@ -273,6 +273,10 @@ class Gateway:
         window. Calling it again waits for the same drain."""
         await self.drain_plan()
 
+    def refuse_new(self) -> None:
+        """Take no new clients from now on; those who are here stay until the drain."""
+        self.drain_plan.refuse_new()
+
     def begin_drain(self) -> None:
         """Start to drain in the background."""
         self.tasks.start(self.drain_plan(), "drain")

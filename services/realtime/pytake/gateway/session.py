@@ -195,7 +195,7 @@ class Sessions:
             return
         if connection.principal.user_id != order.user_id:
             return
-        is_patient = self._lifetime.is_draining and not order.has_joined
+        is_patient = self._lifetime.is_leaving(connection) and not order.has_joined
         if order.code is ErrorCode.SUPERSEDED and is_patient:
             self._lifetime.end_soon(connection, order.code)
         else:

@@ -35,6 +35,7 @@ from pytake.processes.figures import (
     timed_publisher,
     watch_store,
 )
+from pytake.processes.leaving import add_leave_route
 from pytake.processes.redis_client import connect_redis
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Listener, Work, serve
@@ -130,6 +131,7 @@ async def serve_api(
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")
         stack.enter_context(watch_garbage_collector(metrics))
+        add_leave_route(probes)
         probes.started()
         await serve(
             COMPONENT,

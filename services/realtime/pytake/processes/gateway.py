@@ -33,6 +33,7 @@ from pytake.observability.tracing import Tracing
 from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
 from pytake.processes.figures import count_log_lines, show_feed, watch_store
+from pytake.processes.leaving import leave_first
 from pytake.processes.redis_client import ClusterCommands, connect_redis
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
@@ -234,6 +235,8 @@ def add_inner_routes(probes: Probes, gateway: Gateway) -> None:
     """Answer `/internal/drain` and `/internal/connections?user=` on the inner port."""
 
     async def drain(query: Mapping[str, str]) -> tuple[int, Any]:
+        if refused := await leave_first(query, gateway.refuse_new):
+            return refused
         gateway.begin_drain()
         return 202, {"draining": True, "connections": len(gateway.registry)}
 
