@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,27 @@ def test_pods_run_under_the_restricted_profile(profile: Path) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_every_pod_has_its_own_network_policy(profile: Path) -> None:
+    objects = render(profile)
+    if not list(of_kind(objects, "NetworkPolicy")):
+        values = yaml.safe_load(profile.read_text())
+        assert values["networkPolicy"] == {"enabled": False}
+        return
+
+    covered = {
+        item["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for item in of_kind(objects, "NetworkPolicy")
+    }
+
+    labelled = (
+        item["metadata"] if item["kind"] == "Pod" else item["spec"]["template"]["metadata"]
+        for item in objects
+        if item["kind"] in ("Deployment", "Job", "Pod")
+    )
+    assert {labels["labels"]["app.kubernetes.io/component"] for labels in labelled} <= covered
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_the_grace_holds_the_whole_drain(profile: Path) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["drain"]
     values |= yaml.safe_load(profile.read_text()).get("drain", {})
@@ -78,8 +100,9 @@ def test_the_grace_holds_the_whole_drain(profile: Path) -> None:
     spec = gateway["spec"]["template"]["spec"]
     parts = ("propagationSeconds", "windowSeconds", "slackSeconds")
     assert spec["terminationGracePeriodSeconds"] == sum(values[part] for part in parts)
-    hook = spec["containers"][0]["lifecycle"]["preStop"]["httpGet"]
-    assert hook == {"path": "/internal/drain", "port": "inner"}
+    wait = values["propagationSeconds"]
+    hook = {"path": f"/internal/drain?wait={wait}", "port": "inner"}
+    assert spec["containers"][0]["lifecycle"]["preStop"]["httpGet"] == hook
     assert gateway["spec"]["progressDeadlineSeconds"] > spec["terminationGracePeriodSeconds"]
     assert gateway["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
@@ -177,6 +200,16 @@ def test_schema_and_values_name_the_same_things() -> None:
     assert set(in_schema(schema)) - {"global"} <= set(leaves(values))
     closed = {path for path in leaves(values) if "." not in path}
     assert closed == set(schema["properties"]) - {"global"}
+
+
+def test_the_readme_lists_every_value_with_its_meaning() -> None:
+    found = importlib.util.spec_from_file_location("document", CHART.parent / "document.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+
+    assert (CHART / "README.md").read_text() == module.written(), "run make chart-docs"
 
 
 def test_a_changed_setting_replaces_the_pods() -> None:
