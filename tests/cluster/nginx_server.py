@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -63,9 +63,15 @@ class NginxServer(Program):
     def is_serving(self) -> bool:
         return is_listening(self.port) and is_listening(self.http_port)
 
-    def route(self, *, gateways: Sequence[str], apis: Sequence[str]) -> None:
-        """Send new connections to these pods; open ones stay where they are until they end."""
-        self._write_configuration(gateways, apis)
+    def route(
+        self, *, gateways: Sequence[str], apis: Sequence[str], draining: Sequence[str] = ()
+    ) -> None:
+        """Send new connections to these pods; open ones stay where they are until they end.
+
+        Gateways that are also `draining` keep the sessions that have their cookie and get no new
+        ones; nginx 1.22 does not know that, and there the pod itself refuses new ones.
+        """
+        self._write_configuration(gateways, apis, draining)
         if not self.is_running:
             return
         before = self._workers()
@@ -76,14 +82,18 @@ class NginxServer(Program):
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
         return {int(pid) for pid in children.split()}
 
-    def _write_configuration(self, gateways: Sequence[str], apis: Sequence[str]) -> None:
-        values = _read_env(_SHIPPED / "1.30.env") | _read_env(_SHIPPED / f"{self.flavor}.env")
-        listen = values["PYTAKE_NGINX_HTTPS_LISTEN"].replace("443", f"127.0.0.1:{self.port}")
-        values |= {
+    def _write_configuration(
+        self, gateways: Sequence[str], apis: Sequence[str], draining: Sequence[str] = ()
+    ) -> None:
+        listen = _values(self.flavor)["PYTAKE_NGINX_HTTPS_LISTEN"]
+        listen = listen.replace("443", f"127.0.0.1:{self.port}")
+        values = {
             "PYTAKE_NGINX_HTTPS_LISTEN": listen,
             "PYTAKE_NGINX_HTTP_LISTEN": f"127.0.0.1:{self.http_port}",
             "PYTAKE_NGINX_HTTPS_PUBLIC_PORT": str(self.port),
-            "PYTAKE_NGINX_GATEWAYS": _servers(gateways, " max_fails=0"),
+            "PYTAKE_NGINX_GATEWAYS": _servers(
+                gateways, " max_fails=0", marked=draining if self.flavor == "1.30" else ()
+            ),
             "PYTAKE_NGINX_APIS": _servers(apis, ""),
             "PYTAKE_NGINX_CERTIFICATE": str(self.certificates.certificate),
             "PYTAKE_NGINX_CERTIFICATE_KEY": str(self.certificates.key),
@@ -94,8 +104,18 @@ class NginxServer(Program):
             "PYTAKE_NGINX_ERROR_LOG": "stderr",
             "PYTAKE_NGINX_PID_FILE": str(self._folder / "nginx.pid"),
         }
-        template = (_SHIPPED / "nginx.conf.template").read_text()
-        self._configuration.write_text(_PLACEHOLDER.sub(lambda name: values[name[1]], template))
+        self._configuration.write_text(filled_in(self.flavor, values))
+
+
+def filled_in(flavor: Flavor, changes: Mapping[str, str]) -> str:
+    """The shipped configuration with the shipped values of a flavor, some of them changed."""
+    values = _values(flavor) | dict(changes)
+    template = (_SHIPPED / "nginx.conf.template").read_text()
+    return _PLACEHOLDER.sub(lambda name: values[name[1]], template)
+
+
+def _values(flavor: Flavor) -> dict[str, str]:
+    return _read_env(_SHIPPED / "1.30.env") | _read_env(_SHIPPED / f"{flavor}.env")
 
 
 def _newest_nginx() -> Path:
@@ -113,7 +133,10 @@ def _read_env(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def _servers(urls: Sequence[str], options: str) -> str:
+def _servers(urls: Sequence[str], options: str, marked: Sequence[str] = ()) -> str:
     # An upstream without a server is an error, also while the last pod is away.
-    addresses = [url.split("://")[-1] for url in urls] or ["127.0.0.1:1"]
-    return " ".join(f"server {address}{options};" for address in addresses)
+    servers = [
+        f"server {url.split('://')[-1]}{options}{' drain' if url in marked else ''};"
+        for url in urls or ["http://127.0.0.1:1"]
+    ]
+    return " ".join(servers)
