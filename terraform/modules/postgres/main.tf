@@ -35,24 +35,29 @@ resource "aws_vpc_security_group_ingress_rule" "nodes" {
 }
 
 resource "aws_db_instance" "this" {
-  identifier                = var.name
-  engine                    = "postgres"
-  engine_version            = var.engine_version
-  instance_class            = var.instance_class
-  allocated_storage         = var.storage_gib
-  max_allocated_storage     = var.storage_gib * 4
-  storage_type              = "gp3"
-  storage_encrypted         = true
-  multi_az                  = var.multi_az
-  db_name                   = "pytake"
-  username                  = "pytake"
-  password                  = random_password.this.result
-  db_subnet_group_name      = aws_db_subnet_group.this.name
-  vpc_security_group_ids    = [aws_security_group.this.id]
-  backup_retention_period   = var.backup_days
-  deletion_protection       = var.deletion_protection
-  skip_final_snapshot       = !var.deletion_protection
-  final_snapshot_identifier = var.deletion_protection ? "${var.name}-final" : null
+  identifier            = var.name
+  engine                = "postgres"
+  engine_version        = var.engine_version
+  instance_class        = var.instance_class
+  allocated_storage     = var.storage_gib
+  max_allocated_storage = var.storage_gib * 4
+  storage_type          = "gp3"
+  storage_encrypted     = true
+  multi_az              = var.multi_az
+  # Minor versions come in the maintenance window; the other zone takes over meanwhile.
+  auto_minor_version_upgrade      = true
+  performance_insights_enabled    = true
+  enabled_cloudwatch_logs_exports = ["postgresql", "upgrade"]
+  db_name                         = "pytake"
+  username                        = "pytake"
+  password                        = random_password.this.result
+  db_subnet_group_name            = aws_db_subnet_group.this.name
+  vpc_security_group_ids          = [aws_security_group.this.id]
+  backup_retention_period         = var.backup_days
+  deletion_protection             = var.deletion_protection
+  skip_final_snapshot             = !var.deletion_protection
+  copy_tags_to_snapshot           = true
+  final_snapshot_identifier       = var.deletion_protection ? "${var.name}-final" : null
   # After a restore run `pytake migrate --new-epoch`: clients then know that their cursors are of another life.
   apply_immediately = false
 }
