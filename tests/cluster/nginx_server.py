@@ -22,7 +22,8 @@ Flavor = Literal["1.30", "1.22"]
 class NginxServer(Program):
     """TLS, stickiness and the split between gateways and API.
 
-    The flavor chooses the program: 1.30 is the newest nginx, from a wheel; 1.22 is Debian's.
+    The flavor chooses the program: 1.30 is the newest nginx, from a wheel; 1.22 is Debian's. Its
+    values are those of the .env files beside the configuration, but for `changes`.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class NginxServer(Program):
         gateways: Sequence[str] = (),
         apis: Sequence[str] = (),
         flavor: Flavor = "1.30",
+        changes: Mapping[str, str] | None = None,
     ) -> None:
         self.port = free_port()
         self.http_port = free_port()
         self.certificates = certificates
         self.flavor = flavor
+        self._changes = dict(changes or {})
         self._folder = folder / f"nginx-{self.port}"
         self._folder.mkdir(mode=0o711)
         (self._folder / "temp").mkdir()
@@ -104,7 +107,7 @@ class NginxServer(Program):
             "PYTAKE_NGINX_ERROR_LOG": "stderr",
             "PYTAKE_NGINX_PID_FILE": str(self._folder / "nginx.pid"),
         }
-        self._configuration.write_text(filled_in(self.flavor, values))
+        self._configuration.write_text(filled_in(self.flavor, values | self._changes))
 
 
 def filled_in(flavor: Flavor, changes: Mapping[str, str]) -> str:

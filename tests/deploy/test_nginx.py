@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from http.cookies import SimpleCookie
 
 import httpx
@@ -173,10 +174,10 @@ async def test_a_drained_pod_and_a_killed_one_cost_nobody_a_message(breakable: C
         await asyncio.gather(writing, return_exceptions=True)
 
         for client in here:
-            await eventually(lambda client=client: whole(client, room), "it is connected again", 30)
+            await eventually(partial(whole, client, room), "it is connected again", 30)
         last = breakable.send(room, "the last one")["seq"]
         for client in here:
-            await eventually(lambda client=client: newest(client) == last, "it has all", 15)
+            await eventually(partial(has_all, client, last), "it has all", 15)
             assert sequence(client) == list(range(1, last + 1)), client.name
     assert left.is_running
 
@@ -213,6 +214,10 @@ async def whole(client: JsClient, room: str) -> bool:
 def sequence(client: JsClient) -> list[int]:
     """What it saw, without what it had seen before: replays after a reconnect may overlap."""
     return sorted({message["seq"] for message in client.events.of("message:new")})
+
+
+def has_all(client: JsClient, last: int) -> bool:
+    return newest(client) == last
 
 
 def newest(client: JsClient) -> int:
@@ -269,7 +274,7 @@ async def test_reloads_under_traffic_cost_nobody_a_message_or_a_connection(
         last = proxied.send(room, "the last one")["seq"]
 
         for client in here:
-            await eventually(lambda client=client: newest(client) == last, "it has all", 15)
+            await eventually(partial(has_all, client, last), "it has all", 15)
             seen = [message["seq"] for message in client.events.of("message:new")]
             assert seen == list(range(1, last + 1)), client.name
             assert client.events.of("$disconnect") == [], client.name

@@ -119,6 +119,7 @@ async def test_a_database_of_a_newer_program_is_left_alone(empty_url: str) -> No
 
     def make_newer(connection: Connection) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE meta SET value = '9999' WHERE key = 'programs'"))
 
     await _in_database(empty_url, make_newer)
 
@@ -126,6 +127,31 @@ async def test_a_database_of_a_newer_program_is_left_alone(empty_url: str) -> No
         await migrate(empty_url)
     with pytest.raises(StoreNotUsable, match="newer"):
         await open_store(empty_url).open()
+
+
+async def test_a_newer_database_that_still_serves_this_program_is_used(empty_url: str) -> None:
+    """Between the migration of a rollout and its last pod, and after a rollback."""
+    epoch = await migrate(empty_url)
+
+    def expand(connection: Connection) -> None:
+        connection.execute(text("ALTER TABLE conversations ADD COLUMN mood TEXT"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE meta SET value = '9999 0001' WHERE key = 'programs'"))
+
+    await _in_database(empty_url, expand)
+
+    assert await migrate(empty_url) == epoch, "the hook of a rollback does nothing"
+    async with open_store(empty_url) as store:
+        assert await store.event_log.epoch() == epoch
+
+
+async def test_a_database_remembers_the_programs_that_it_serves(empty_url: str) -> None:
+    await migrate(empty_url)
+
+    def programs(connection: Connection) -> object:
+        return connection.execute(text("SELECT value FROM meta WHERE key = 'programs'")).scalar()
+
+    assert await _in_database(empty_url, programs) == "0001"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,12 @@
 
 One transaction holds a lock, runs what is missing and ends; whoever waited finds
 nothing left to do. A failed migration leaves the database as it was.
+
+In a rollout the database is migrated first, and pods of the version before go on, start
+anew, and come back in a rollback. So a migration that only adds says `expands = True`,
+and the database remembers which older programs it still serves (`meta`, key
+`programs`). What takes something away comes a release later, when nobody uses it any
+more, and shuts those programs out.
 """
 
 from pathlib import Path
@@ -21,6 +27,7 @@ from pytake.store.statements import insert_or_replace
 
 _MIGRATION_LOCK = 0x70797461  # "pyta": any number that nobody else uses
 _EPOCH = "epoch"
+_PROGRAMS = "programs"
 
 
 async def migrate(database_url: str, new_epoch: bool = False) -> str:
@@ -34,7 +41,8 @@ async def migrate(database_url: str, new_epoch: bool = False) -> str:
             later events than it holds then reload.
 
     Raises:
-        StoreNotUsable: The database is newer than this program, or refuses us.
+        StoreNotUsable: The database is newer than this program and does not serve it, or
+            refuses us.
         Unavailable: It cannot be reached, or another migration holds it.
     """
     database = Database(parse_url(database_url), pool_size=1)
@@ -43,21 +51,25 @@ async def migrate(database_url: str, new_epoch: bool = False) -> str:
         async with database.migrating() as connection:
             if database.is_postgres:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
-            await connection.run_sync(_upgrade)
+            if await connection.run_sync(_upgrade):
+                await _put(connection, _PROGRAMS, " ".join(_served_programs()))
             return await _ensure_epoch(connection, new_epoch)
     finally:
         await database.close()
 
 
 async def check_schema(connection: AsyncConnection) -> None:
-    """Raise `StoreNotUsable` unless the database has the schema of this program."""
+    """Raise `StoreNotUsable` unless the database has the schema of this program, or a newer one
+    that still serves it."""
     found = await connection.run_sync(_revision)
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    newest = _head()
     if found == newest:
         return
     if found is None:
         raise StoreNotUsable("The database is empty: run `pytake migrate` first.")
     if not _is_known(found):
+        if await connection.run_sync(_serves_us):
+            return
         raise StoreNotUsable(_newer(found))
     raise StoreNotUsable(
         f"The database has schema {found}, this program needs {newest}: run `pytake migrate`."
@@ -70,13 +82,39 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> bool:
+    """Run what is missing; return False where a newer program has done so before."""
     found = _revision(connection)
     if found is not None and not _is_known(found):
+        if _serves_us(connection):
+            return False
         raise StoreNotUsable(_newer(found))
     config = _config()
     config.attributes["connection"] = connection
     upgrade(config, "head")
+    return True
+
+
+def _head() -> str:
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _served_programs() -> list[str]:
+    """Return the schemas whose programs may use this one: back to the last migration that took
+    something away."""
+    scripts = ScriptDirectory.from_config(_config())
+    served: list[str] = []
+    for script in scripts.walk_revisions():
+        served.append(script.revision)
+        if not getattr(script.module, "expands", False):
+            break
+    return served
+
+
+def _serves_us(connection: Connection) -> bool:
+    query = select(tables.meta.c.value).where(tables.meta.c.key == _PROGRAMS)
+    programs: str | None = connection.execute(query).scalar_one_or_none()
+    return programs is not None and _head() in programs.split()
 
 
 def _revision(connection: Connection) -> str | None:
@@ -103,6 +141,10 @@ async def _ensure_epoch(connection: AsyncConnection, new: bool) -> str:
     if epoch is not None and not new:
         return epoch
     epoch = str(uuid4())
-    values = {"key": _EPOCH, "value": epoch}
-    await connection.execute(insert_or_replace(connection, tables.meta, values, ("key",)))
+    await _put(connection, _EPOCH, epoch)
     return epoch
+
+
+async def _put(connection: AsyncConnection, key: str, value: str) -> None:
+    values = {"key": key, "value": value}
+    await connection.execute(insert_or_replace(connection, tables.meta, values, ("key",)))

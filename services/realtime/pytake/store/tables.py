@@ -63,7 +63,7 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Facts about the database itself: its `epoch`."""
+"""Facts about the database itself: its `epoch`, and the `programs` it serves (`schema`)."""
 
 organizations = Table(
     "organizations",

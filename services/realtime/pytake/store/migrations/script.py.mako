@@ -11,6 +11,9 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# True where programs of the schema before may go on: it only adds what they need not fill.
+expands = False
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
