@@ -91,6 +91,10 @@ chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/cha
 	@echo "==> the checker notices a broken promise"
 	@$(RUN) $(BIN)/pytest -q -m chaos tests/chaos
 
+.PHONY: rollout
+rollout: $(BIN)/.tests $(WEB_PAGE) servers .tools/helm/.installed ## Upgrade, roll back and scale a release with the chart's own timings under 1,000 clients (10 minutes).
+	@$(RUN) PYTHONPATH=tests $(BIN)/python -m deploy.rollout
+
 .PHONY: image-test
 image-test: $(BIN)/.tests ## Build the image on a base of Debian packages, and start it without root on a read-only root.
 	@tests/deploy/build-image

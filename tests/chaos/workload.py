@@ -57,6 +57,8 @@ class Workload:
         self.tls: ssl.SSLContext = self.cluster.tls()
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self.tls),
+            # A shared jar would hold the affinity cookie of the first, and send all to one pod.
+            cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
         )
         self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}

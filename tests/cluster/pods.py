@@ -59,16 +59,21 @@ class Pod(Program):
 
     def is_serving(self) -> bool:
         """Whether `/readyz` says so (the simulator has none: it serves once it listens)."""
+        if not self.has_named_ports():
+            return False
+        if self.kind == "simulate-whatsapp":
+            return True
+        return self.probe("/readyz") == 200
+
+    def has_named_ports(self) -> bool:
+        """Whether its `listening` line has come; before that it has no address."""
         if not self._listening:
             self._listening = next(
                 (line for line in self.log_lines() if line.get("event") == "listening"), {}
             )
-            if not self._listening:
-                return False
-            self._keep_ports()
-        if self.kind == "simulate-whatsapp":
-            return True
-        return self.probe("/readyz") == 200
+            if self._listening:
+                self._keep_ports()
+        return bool(self._listening)
 
     def probe(self, path: str) -> int | None:
         """The status with which the inner port answers, or None if it does not."""

@@ -151,6 +151,7 @@ STAYS: list[tuple[str, Site, bool]] = [
     ("lax", "same site", True),
     ("none", "same site", True),
     ("none", "other site", True),
+    ("none", "other scheme", True),
     ("address", "same site", False),
     ("address", "other site", False),
 ]

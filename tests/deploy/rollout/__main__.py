@@ -1,0 +1,114 @@
+"""Upgrades, rolls back and scales a release under load; `make rollout` runs it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+from chaos.workload import Load, Workload
+from cluster.waiting import eventually
+from deploy.rollout.release import Present, Release, spread
+from deploy.rollout.report import noticed
+from deploy.rollout.versions import next_version
+
+LONGEST_GAP_SECONDS = 1.0
+PEAK_FACTOR = 2.0
+AGE_SECONDS = 60
+
+Story = Callable[[Release], Awaitable[None]]
+
+
+async def upgrade(release: Release) -> None:
+    """To the next version: a migration that adds, then every pod of the three Deployments."""
+    await release.upgrade("next")
+
+
+async def rollback(release: Release) -> None:
+    """Back again, on the database that the next version has migrated."""
+    await release.rollback(Present)
+
+
+async def scale_in(release: Release) -> None:
+    """One gateway less."""
+    gateways = release.deployments["gateway"]
+    await gateways.scale(gateways.replicas - 1)
+
+
+async def scale_out(release: Release) -> None:
+    """Two gateways more; connections spread as they reach their age."""
+    gateways = release.deployments["gateway"]
+    await gateways.scale(gateways.replicas + 2)
+
+    async def is_even() -> bool:
+        counts = await spread(release)
+        return counts[0] * 2 >= sum(counts) / len(counts)
+
+    await eventually(is_even, "no gateway has less than half of its share", 3 * AGE_SECONDS)
+    print(f"    connections of each gateway: {await spread(release)}", flush=True)
+
+
+STORIES: dict[str, list[Story]] = {
+    "upgrade": [upgrade],
+    "rollback": [rollback],
+    "scale": [scale_in, scale_out],
+}
+
+
+async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
+    """Tell a story under load and print what users would have noticed; False if they did."""
+    settings = {"PYTAKE_MAX_CONNECTION_AGE": str(AGE_SECONDS)} if name == "scale" else {}
+    release = Release(values, settings=settings)
+    release.versions["next"] = next_version(release.folder)
+    async with release:
+        await release.install()
+        if name == "rollback":
+            await release.upgrade("next")
+        async with Workload(release, load, random.Random(1)) as workload:
+            await workload.all_whole()
+            workload.start_writing()
+            await asyncio.sleep(5)  # some undisturbed traffic before the story
+            began = time.monotonic()
+            for story in STORIES[name]:
+                await story(release)
+            took = time.monotonic() - began
+            await asyncio.sleep(3)  # and after it
+            await workload.stop_writing()
+            await workload.settle()
+            result = noticed(release, workload, began)
+    broken = result.broken_promises(longest_gap=LONGEST_GAP_SECONDS, peak_factor=PEAK_FACTOR)
+    print(f"{name} ({took:.0f} s): {result}", flush=True)
+    for sentence in broken:
+        print(f"    {sentence}", flush=True)
+    return not broken
+
+
+async def _main(names: list[str], load: Load, drain: int) -> int:
+    values: dict[str, object] = {"drain": {"windowSeconds": drain}}
+    return 0 if all([await tell(name, load, values) for name in names]) else 1
+
+
+def main() -> int:
+    """Parse the arguments and run; 1 when users would have noticed anything."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.rollout", description=__doc__)
+    parser.add_argument("stories", nargs="*", metavar="story", help=", ".join(STORIES))
+    parser.add_argument("--clients", type=int, default=1000)
+    parser.add_argument("--rate", type=float, default=100, help="messages a second")
+    parser.add_argument("--window", type=int, default=60, help="drain.windowSeconds")
+    options = parser.parse_args()
+    if unknown := [name for name in options.stories if name not in STORIES]:
+        parser.error(f"unknown: {', '.join(unknown)}")
+    load = Load(
+        conversations=max(5, options.clients // 10),
+        readers=options.clients,
+        joined_by_each=2,
+        messages_per_second=options.rate,
+    )
+    return asyncio.run(_main(options.stories or list(STORIES), load, options.window))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
