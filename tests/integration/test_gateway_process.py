@@ -1,7 +1,7 @@
 """`pytake gateway` as an operator runs it: probes, drain, signals, and Redis that is away."""
 
-import re
 import asyncio
+import re
 import signal
 import time
 from collections.abc import Iterator

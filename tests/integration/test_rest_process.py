@@ -99,6 +99,8 @@ def shares_limits(pod: Pod) -> float:
     name = 'pytake_limits_shared{limit="http"} '
     lines = pod.metrics().splitlines()
     return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
 def test_before_its_end_it_is_not_ready_and_serves_on(pod: Pod) -> None:
     with ThreadPoolExecutor() as pool:
         url = f"{pod.inner_address}/internal/drain?wait=1"

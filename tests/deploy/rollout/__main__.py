@@ -13,11 +13,13 @@ from chaos.workload import Load, Workload
 from cluster.waiting import eventually
 from deploy.rollout.release import Present, Release, spread
 from deploy.rollout.report import noticed
-from deploy.rollout.versions import next_version
+from deploy.rollout.versions import earlier_version, next_version
 
 LONGEST_GAP_SECONDS = 1.0
 PEAK_FACTOR = 2.0
 AGE_SECONDS = 60
+EARLIER = "f71e48c"
+"""The last commit with another schema; a release takes its place once there is one."""
 
 Story = Callable[[Release], Awaitable[None]]
 
@@ -25,6 +27,11 @@ Story = Callable[[Release], Awaitable[None]]
 async def upgrade(release: Release) -> None:
     """To the next version: a migration that adds, then every pod of the three Deployments."""
     await release.upgrade("next")
+
+
+async def from_earlier(release: Release) -> None:
+    """From an earlier commit to the present one."""
+    await release.upgrade(Present)
 
 
 async def rollback(release: Release) -> None:
@@ -54,6 +61,7 @@ async def scale_out(release: Release) -> None:
 STORIES: dict[str, list[Story]] = {
     "upgrade": [upgrade],
     "rollback": [rollback],
+    "from-earlier": [from_earlier],
     "scale": [scale_in, scale_out],
 }
 
@@ -63,8 +71,9 @@ async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
     settings = {"PYTAKE_MAX_CONNECTION_AGE": str(AGE_SECONDS)} if name == "scale" else {}
     release = Release(values, settings=settings)
     release.versions["next"] = next_version(release.folder)
+    release.versions["earlier"] = earlier_version(release.folder, EARLIER)
     async with release:
-        await release.install()
+        await release.install("earlier" if name == "from-earlier" else Present)
         if name == "rollback":
             await release.upgrade("next")
         async with Workload(release, load, random.Random(1)) as workload:

@@ -74,9 +74,9 @@ class Release(Cluster):
 
     # --- what an operator does -------------------------------------------------------------------
 
-    async def install(self) -> None:
+    async def install(self, version: str = Present) -> None:
         """Migrate, start all pods, and return when they are available to clients."""
-        await self.upgrade(Present)
+        await self.upgrade(version)
         await asyncio.sleep(2 * PROXY_HEARS_AFTER_SECONDS)  # the proxy has heard of the last one
 
     async def upgrade(self, version: str) -> None:
@@ -95,6 +95,10 @@ class Release(Cluster):
         return [pod for each in self.deployments.values() for pod in (*each.gone, *each.pods)]
 
     # --- the machinery ---------------------------------------------------------------------------
+
+    def _migrated_template(self) -> str:
+        """Nothing: the hook of the first version brings its schema."""
+        return self.postgres.create_database()
 
     def _settings(self, version: str) -> dict[str, str]:
         media = {"PYTAKE_MEDIA_URL": f"file:{self.folder / 'media'}"}

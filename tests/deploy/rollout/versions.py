@@ -1,8 +1,11 @@
-"""The next version of the product: the present sources, one release and one migration further."""
+"""Other versions of the product: an earlier commit, and the present one a migration further."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 from deploy.chart import ROOT
@@ -46,3 +49,15 @@ def next_version(folder: Path) -> dict[str, str]:
     assert '__version__ = "' in text
     init.write_text(text.split('__version__ = "')[0] + '__version__ = "999.0.0"\n')
     return {"PYTHONPATH": str(target.parent)}
+
+
+def earlier_version(folder: Path, commit: str) -> dict[str, str]:
+    """Write the sources of a commit into a folder, and return the settings that run them."""
+    target = folder / commit
+    archive = subprocess.run(
+        ["git", "archive", commit, "services/realtime/pytake"],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    with tarfile.open(fileobj=BytesIO(archive.stdout)) as sources:
+        sources.extractall(target, filter="data")
+    return {"PYTHONPATH": str(target / "services" / "realtime")}

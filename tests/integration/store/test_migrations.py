@@ -136,7 +136,7 @@ async def test_a_newer_database_that_still_serves_this_program_is_used(empty_url
     def expand(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE conversations ADD COLUMN mood TEXT"))
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        connection.execute(text("UPDATE meta SET value = '9999 0001' WHERE key = 'programs'"))
+        connection.execute(text("UPDATE meta SET value = '9999 ' || value WHERE key = 'programs'"))
 
     await _in_database(empty_url, expand)
 
@@ -151,7 +151,7 @@ async def test_a_database_remembers_the_programs_that_it_serves(empty_url: str) 
     def programs(connection: Connection) -> object:
         return connection.execute(text("SELECT value FROM meta WHERE key = 'programs'")).scalar()
 
-    assert await _in_database(empty_url, programs) == "0001"
+    assert await _in_database(empty_url, programs) == "0002 0001"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+expands = True
+
 
 def upgrade() -> None:
     op.add_column(
