@@ -2,6 +2,7 @@
 
 import pytest
 
+from pytake.contract.failures import FAILURES, OTHER, Failure, whatsapp
 from pytake.whatsapp.provider_errors import TABLE, Action, ProviderError, read_error
 
 
@@ -41,9 +42,24 @@ def test_a_code_that_is_new_is_judged_by_the_http_status(http_status: int, actio
 def test_an_agent_reads_what_happened_and_what_to_do(code: int) -> None:
     shown = ProviderError(code, title="(#1) raw title").shown()
 
-    assert shown["title"].endswith(".")
-    assert shown["next_step"].endswith(".")
-    assert "Traceback" not in str(shown)
+    row = FAILURES.get(shown["code"], FAILURES[OTHER])
+    assert (shown["title"], shown["next_step"]) == row.en
+    assert shown["detail"] == "(#1) raw title"
+
+
+def test_only_codes_that_say_nothing_have_no_row_of_their_own() -> None:
+    assert {code for code in TABLE if whatsapp(code) not in FAILURES} == {135000}
+
+
+@pytest.mark.parametrize("row", FAILURES.values(), ids=list(FAILURES))
+def test_a_row_is_two_sentences_in_each_language(row: Failure) -> None:
+    for words in (row.en, row.pt):
+        assert all(sentence.endswith(".") for sentence in words)
+
+
+def test_a_new_code_is_told_by_what_the_http_status_says() -> None:
+    assert ProviderError(999_999, 401).shown()["title"] == FAILURES[whatsapp(190)].en[0]
+    assert ProviderError(999_999, 400).shown()["title"] == FAILURES[OTHER].en[0]
 
 
 @pytest.mark.parametrize("body", [None, "text", [], {}, {"code": "x"}, {"error_data": 5}])

@@ -1,4 +1,4 @@
-"""What Meta's error codes mean for us, and what an agent reads.
+"""What Meta's error codes mean for us. What people read of them is in `contract.failures`.
 
 Built on `error.code` alone: titles are translated, subcodes change, the HTTP status is
 often 400 for everything. A code that is not in the table is judged by its HTTP status.
@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from pytake.contract import failures
+from pytake.contract.failures import Failure, failure_of
 
 
 class Action(StrEnum):
@@ -33,88 +36,27 @@ class Bucket(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One row of the table. `title` and `next_step` are shown to the agent."""
+    """One row of the table; what an agent reads is in `contract.failures`."""
 
     kind: str
     action: Action
-    title: str
-    next_step: str
     bucket: Bucket | None = None
 
 
-_AUTH = Meaning(
-    "auth",
-    Action.STOP,
-    "The number is not signed in to WhatsApp.",
-    "Tell an admin: the access token of the number must be renewed. The message waits.",
-)
-_TRANSIENT = Meaning(
-    "transient",
-    Action.RETRY,
-    "WhatsApp did not take the message just now.",
-    "Nothing: it is sent again by itself.",
-)
-_POLICY = Meaning(
-    "policy",
-    Action.STOP,
-    "WhatsApp has stopped this number.",
-    "Tell an admin: the account needs attention in Meta's business manager. The message waits.",
-)
-_WINDOW = Meaning(
-    "window",
-    Action.FAIL,
-    "The customer has not written within the last 24 hours.",
-    "Send an approved template, or wait for the customer to write.",
-)
-_RECIPIENT = Meaning(
-    "recipient",
-    Action.FAIL,
-    "The customer cannot be reached on WhatsApp.",
-    "Check the number, or contact the customer another way.",
-)
-_BAD_REQUEST = Meaning(
-    "bad_request",
-    Action.FAIL,
-    "WhatsApp does not take a message of this form.",
-    "Write it differently; report it to your admin if it happens again.",
-)
-_MEDIA = Meaning(
-    "media",
-    Action.UPLOAD_AGAIN,
-    "WhatsApp could not take the file.",
-    "Send the file again, or in another format.",
-)
-_TEMPLATE = Meaning(
-    "template",
-    Action.FAIL,
-    "WhatsApp does not take this template.",
-    "Choose another template; an admin can see its state.",
-)
-_OTHER = Meaning(
-    "other",
-    Action.FAIL,
-    "WhatsApp refused the message.",
-    "Try it once more; tell an admin if it fails again.",
-)
+_AUTH = Meaning("auth", Action.STOP)
+_TRANSIENT = Meaning("transient", Action.RETRY)
+_POLICY = Meaning("policy", Action.STOP)
+_WINDOW = Meaning("window", Action.FAIL)
+_RECIPIENT = Meaning("recipient", Action.FAIL)
+_MARKETING = Meaning("marketing", Action.FAIL)
+_BAD_REQUEST = Meaning("bad_request", Action.FAIL)
+_MEDIA = Meaning("media", Action.UPLOAD_AGAIN)
+_TEMPLATE = Meaning("template", Action.FAIL)
+_OTHER = Meaning("other", Action.FAIL)
 
 
 def _throttle(bucket: Bucket) -> Meaning:
-    return Meaning(
-        "throttle",
-        Action.SLOW_DOWN,
-        "Too many messages at once.",
-        "Nothing: it is sent by itself in a moment.",
-        bucket,
-    )
-
-
-def _marketing(title: str) -> Meaning:
-    return Meaning(
-        "marketing",
-        Action.FAIL,
-        title,
-        "Do not send marketing messages to this customer; answer when the customer writes.",
-    )
+    return Meaning("throttle", Action.SLOW_DOWN, bucket)
 
 
 def _table() -> dict[int, Meaning]:
@@ -129,10 +71,9 @@ def _table() -> dict[int, Meaning]:
     say(_throttle(Bucket.NUMBER), 130429)
     say(_throttle(Bucket.PAIR), 131056)
     say(_POLICY, 131048, 368, 131031, 131042, 130497, 131037)
-    say(_WINDOW, 131047)
+    say(_WINDOW, WINDOW_CODE)
     say(_RECIPIENT, 131026, 131021, 131030, 131045)
-    say(_marketing("WhatsApp limits marketing messages to this customer."), 131049, 130472)
-    say(_marketing("The customer does not want marketing messages."), 131050)
+    say(_MARKETING, 131049, 130472, OPTED_OUT_CODE)
     say(_BAD_REQUEST, 100, 33, 131008, 131009, 131051)
     say(_MEDIA, 131052, 131053)
     say(_TEMPLATE, 132000, 132001, 132005, 132007, 132012, 132015, 132016, 132018, 132068, 132069)
@@ -140,17 +81,35 @@ def _table() -> dict[int, Meaning]:
     return table
 
 
-TABLE: Mapping[int, Meaning] = _table()
-
-UNCONFIRMED = {
-    "code": "unconfirmed",
-    "title": "WhatsApp did not answer.",
-    "detail": "The message may or may not have reached the customer.",
-    "next_step": "Wait a moment; if nothing comes, ask the customer before you send it again.",
-}
-CHANNEL_STOPPED = "channel_stopped"
 WINDOW_CODE = 131047
 OPTED_OUT_CODE = 131050
+TEMPLATE_STATES: Mapping[int, str] = {132001: "DELETED", 132015: "PAUSED", 132016: "DISABLED"}
+"""What a refusal tells of the template; the next reading of the list may know better."""
+
+TABLE: Mapping[int, Meaning] = _table()
+
+_OF_KIND: Mapping[str, Failure] = {
+    "auth": failure_of(failures.whatsapp(190)),
+    "throttle": failure_of(failures.whatsapp(130429)),
+    "transient": failure_of(failures.whatsapp(131000)),
+}
+"""The words for what only the HTTP status tells."""
+
+
+def shown_failure(code: str, detail: str = "") -> dict[str, Any]:
+    """Return the `error` of a message: plain words, and where there is more, the detail."""
+    return _shown(code, failure_of(code), detail)
+
+
+def _shown(code: str, words: Failure, detail: str) -> dict[str, Any]:
+    title, next_step = words.en
+    error: dict[str, Any] = {"code": code, "title": title, "next_step": next_step}
+    if detail:
+        error["detail"] = detail[:500]
+    return error
+
+
+UNCONFIRMED = shown_failure(failures.UNCONFIRMED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +135,16 @@ class ProviderError:
 
     def shown(self) -> dict[str, Any]:
         """Return the `error` of a message: plain words, and Meta's own as the detail."""
-        meaning = self.meaning
-        error: dict[str, Any] = {
-            "code": f"whatsapp_{self.code}" if self.code is not None else "whatsapp",
-            "title": meaning.title,
-            "next_step": meaning.next_step,
-        }
-        if detail := self.details or self.title:
-            error["detail"] = detail[:500]
-        return error
+        code = failures.whatsapp(self.code) if self.code is not None else failures.OTHER
+        words = failure_of(code)
+        if self.code not in TABLE:
+            words = _OF_KIND.get(self.meaning.kind, words)
+        return _shown(code, words, self.details or self.title)
 
 
 def says_window_closed(error: Mapping[str, Any] | None) -> bool:
     """Whether an error as we show it says that the 24 hours are over."""
-    return error is not None and error.get("code") == f"whatsapp_{WINDOW_CODE}"
+    return error is not None and error.get("code") == failures.whatsapp(WINDOW_CODE)
 
 
 def read_error(body: Any, http_status: int | None = None) -> ProviderError:

@@ -37,6 +37,7 @@ from pytake.application.ports import (
     ConversationStore,
     StatusReport,
 )
+from pytake.contract.failures import CHANNEL_STOPPED, NOT_SENDABLE
 from pytake.domain.errors import Unavailable
 from pytake.domain.ids import MessageId
 from pytake.domain.message import MessageType
@@ -55,7 +56,6 @@ from pytake.whatsapp.graph import (
 from pytake.whatsapp.outbound import NotSendable, is_file, request_body
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.provider_errors import (
-    CHANNEL_STOPPED,
     UNCONFIRMED,
     WINDOW_CODE,
     Action,
@@ -63,6 +63,7 @@ from pytake.whatsapp.provider_errors import (
     Meaning,
     ProviderError,
     says_window_closed,
+    shown_failure,
 )
 
 log = structlog.get_logger()
@@ -239,7 +240,7 @@ class ChannelSender:
             try:
                 result = await self._send(number, message)
             except NotSendable as reason:
-                error = _not_sendable(str(reason))
+                error = shown_failure(NOT_SENDABLE, str(reason))
                 await self._persist(lambda: self._fail(message, error))
                 return
             self._ports.observe(type(result).__name__.lower(), time.monotonic() - began)
@@ -347,11 +348,13 @@ class ChannelSender:
         await self._ports.queue.postpone(message.message_id, until=now + timedelta(seconds=pause))
 
     async def _stop(self, message: QueuedMessage, error: ProviderError) -> None:
-        shown = error.shown() | {"code": CHANNEL_STOPPED}
+        shown = error.shown()
+        # `cause` tells clients which sentence is the right one: signed out, unpaid, reported …
+        shown |= {"code": CHANNEL_STOPPED, "cause": shown["code"]}
         await self._report(message, MessageStatus.PENDING, error=shown)
         # Nobody sends for a stopped number; once it runs again the message is due.
         await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
-        reason = f"{error.code}: {error.details or error.title or error.meaning.title}"
+        reason = f"{error.code}: {error.details or error.title or shown['title']}"
         await self._ports.channels.stop_channel(self._channel.id, reason)
         self._is_stopped = True
 
@@ -387,12 +390,3 @@ class ChannelSender:
         committed = await self._ports.conversations.report_status(report)
         if committed is not None:
             await self._ports.announce(committed)
-
-
-def _not_sendable(reason: str) -> dict[str, Any]:
-    return {
-        "code": "not_sendable",
-        "title": "This message cannot be sent on WhatsApp.",
-        "detail": reason,
-        "next_step": "Write it differently.",
-    }

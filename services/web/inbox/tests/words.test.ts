@@ -1,6 +1,8 @@
 import { RETRYABLE } from "@pytake/realtime";
 import { expect, test } from "vitest";
 import { en } from "../src/words/en";
+import { failureWords } from "../src/words/failures";
+import { FAILURE_ROWS, FAILURES } from "../src/words/failures.gen";
 import { pt } from "../src/words/pt";
 import { rowTime, timeLeft } from "../src/words/times";
 
@@ -31,8 +33,20 @@ test.each(Object.keys(RETRYABLE))("%s has a sentence and a next step in both lan
   }
 });
 
-test("both languages know the same reasons of WhatsApp", () => {
-  expect(Object.keys(en.provider).sort()).toEqual(Object.keys(pt.provider).sort());
+test.each([
+  ["whatsapp_131047", "Envie um modelo aprovado, ou espere o cliente escrever."],
+  ["unconfirmed", "Espere um pouco; se nada vier, pergunte ao cliente antes de enviar de novo."],
+  ["unavailable", "Tente em instantes."],
+  ["whatsapp_999999", "Tente mais uma vez; se falhar de novo, avise quem administra."],
+])("a message that failed with %s says what to do", (code, next) => {
+  expect(failureWords({ words: pt, locale: "pt-BR" }, code)[1]).toBe(next);
+});
+
+test("every code of WhatsApp's has a row in both languages", () => {
+  for (const row of Object.values(FAILURE_ROWS)) {
+    expect(FAILURES["pt-BR"][row]).toHaveLength(2);
+    expect(FAILURES.en[row]).toHaveLength(2);
+  }
 });
 
 test("nobody is shouted at", () => {

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytake.contract.generate.asyncapi import asyncapi
 from pytake.contract.generate.breaking import breaking_changes
+from pytake.contract.generate.failures import failures_module
 from pytake.contract.generate.protocol_page import protocol_page
 from pytake.contract.generate.schema import json_schema
 from pytake.contract.generate.typescript import typescript
@@ -23,6 +24,7 @@ def rendered() -> dict[Path, str]:
         Path("docs/contract/asyncapi.json"): _json(asyncapi(schema)),
         Path("docs/protocol.md"): protocol_page(schema),
         Path("services/web/client/src/contract.gen.ts"): typescript(schema),
+        Path("services/web/inbox/src/words/failures.gen.ts"): failures_module(),
     }
 
 

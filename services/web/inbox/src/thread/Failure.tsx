@@ -1,13 +1,16 @@
 import type { MessageBody } from "@pytake/realtime";
 import type { OpenConversation } from "@pytake/realtime/react";
 import { focusTemplates, needsTemplate } from "../composer/templates";
-import { providerRefusal, useWords } from "../words";
+import { useSpeech } from "../words";
+import { failureWords } from "../words/failures";
 
 /** Why a message did not arrive, in plain words, and what can be done about it. */
 export function Failure({ message, open }: { message: MessageBody; open: OpenConversation }) {
-  const words = useWords();
-  const code = message.error?.code;
-  const [what, next] = providerRefusal(words, code);
+  const speech = useSpeech();
+  const { error } = message;
+  const code = error?.code;
+  // A number that was stopped says why; what WhatsApp itself wrote is for those who look closer.
+  const [what, next] = failureWords(speech, error?.cause ?? code);
   const wasRetried = open.messages.some(({ retry_of }) => retry_of === message.id);
   const again = () => {
     const { message_type, content } = message;
@@ -15,17 +18,17 @@ export function Failure({ message, open }: { message: MessageBody; open: OpenCon
   };
   return (
     <p className="failure">
-      <span>
+      <span title={typeof error?.detail === "string" ? error.detail : undefined}>
         {what} {next}
       </span>
       {message.status === "failed" && needsTemplate(code) && (
         <button type="button" className="link-button" onClick={focusTemplates}>
-          {words.useTemplate}
+          {speech.words.useTemplate}
         </button>
       )}
       {message.status === "failed" && !wasRetried && !needsTemplate(code) && (
         <button type="button" className="link-button" onClick={again}>
-          {words.sendAgain}
+          {speech.words.sendAgain}
         </button>
       )}
     </p>

@@ -281,36 +281,4 @@ export const en: Words = {
     unavailable: ["A part of the system is away.", "Try again in a moment."],
     internal: ["Something went wrong on our side.", "Try again; if it stays, report the code."],
   },
-
-  provider: {
-    unconfirmed: [
-      "WhatsApp did not confirm the message.",
-      "It may have arrived. Wait before you send it again.",
-    ],
-    "131047": [
-      "More than 24 hours have passed since the customer's last message.",
-      "Use a template.",
-    ],
-    "131026": [
-      "The number cannot receive: no WhatsApp, an old version, or terms not accepted.",
-      "Check the number.",
-    ],
-    "131050": ["The customer asked not to get marketing messages.", "Respect the wish."],
-    "131049": ["WhatsApp limits marketing messages to this person.", "Try on another day."],
-    "130472": [
-      "WhatsApp did not deliver because of an experiment of theirs.",
-      "Send another kind of message.",
-    ],
-    "131048": ["The number was limited after spam reports.", "Talk to an admin."],
-    "131056": ["Too many messages to the same person.", "Wait a few seconds."],
-    "130429": ["The number has reached its sending limit.", "Wait a moment."],
-    "131053": ["WhatsApp did not accept the file.", "Check type and size, and attach it again."],
-    "131052": ["The customer's file could not be downloaded.", "Ask them to send it again."],
-    "131051": ["This kind of message is not accepted.", "Send it another way."],
-    "132001": ["The template does not exist in this language.", "Choose another template."],
-    "132000": ["The template lacks fields.", "Fill in all of them."],
-    "132015": ["The template is paused.", "Choose another template."],
-    "190": ["The access to WhatsApp has expired.", "Talk to an admin."],
-  },
-  providerOther: ["WhatsApp refused the message.", "Try again, or another way."],
 };

@@ -35,8 +35,3 @@ export function useWords(): Words {
 export function refusalOf(words: Words, code: string): readonly [string, string] {
   return words.codes[code] ?? words.codes.internal ?? ["", ""];
 }
-
-/** The same for what WhatsApp said about a message. */
-export function providerRefusal(words: Words, code: unknown): readonly [string, string] {
-  return words.provider[String(code)] ?? words.codes[String(code)] ?? words.providerOther;
-}

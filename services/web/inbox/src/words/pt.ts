@@ -285,39 +285,6 @@ export const pt = {
     unavailable: ["Uma parte do sistema está fora.", "Tente em instantes."],
     internal: ["Algo deu errado do nosso lado.", "Tente de novo; se continuar, informe o código."],
   } as Record<string, readonly [string, string]>,
-
-  /** Why WhatsApp did not deliver, by its code. */
-  provider: {
-    unconfirmed: [
-      "O WhatsApp não confirmou o envio.",
-      "Pode ter chegado. Espere antes de enviar de novo.",
-    ],
-    "131047": ["Passaram mais de 24 horas desde a última mensagem do cliente.", "Use um modelo."],
-    "131026": [
-      "O número não pode receber: sem WhatsApp, versão antiga ou termos não aceitos.",
-      "Confira o número.",
-    ],
-    "131050": ["O cliente pediu para não receber mensagens de marketing.", "Respeite o pedido."],
-    "131049": [
-      "O WhatsApp limitou mensagens de marketing para esta pessoa.",
-      "Tente em outro dia.",
-    ],
-    "130472": ["O WhatsApp não entregou por um teste deles.", "Envie outro tipo de mensagem."],
-    "131048": ["O número foi limitado por denúncias de spam.", "Fale com quem administra."],
-    "131056": ["Mensagens demais para a mesma pessoa.", "Espere alguns segundos."],
-    "130429": ["O número atingiu o limite de envios.", "Espere um pouco."],
-    "131053": ["O WhatsApp não aceitou o arquivo.", "Confira tipo e tamanho, e anexe de novo."],
-    "131052": ["O arquivo do cliente não pôde ser baixado.", "Peça que envie de novo."],
-    "131051": ["Este tipo de mensagem não é aceito.", "Envie de outra forma."],
-    "132001": ["O modelo não existe neste idioma.", "Escolha outro modelo."],
-    "132000": ["Faltam campos no modelo.", "Preencha todos."],
-    "132015": ["O modelo está pausado.", "Escolha outro modelo."],
-    "190": ["O acesso ao WhatsApp venceu.", "Fale com quem administra."],
-  } as Record<string, readonly [string, string]>,
-  providerOther: [
-    "O WhatsApp recusou a mensagem.",
-    "Tente de novo ou de outra forma.",
-  ] as readonly [string, string],
 };
 
 export type Words = typeof pt;
