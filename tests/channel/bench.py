@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from cluster.waiting import eventually
 from pytake.application.ports import Channel, Committed
@@ -166,8 +165,6 @@ async def open_bench(
     webhook = build_webhook(
         settings, store, clock=now, metrics=metrics, on_appended=lambda: wake[0]()
     )
-    api = FastAPI()
-    api.include_router(webhook.router)
     simulated = SimulatorOptions(
         webhook_url="http://pytake",
         app_secret="app secret",
@@ -187,7 +184,9 @@ async def open_bench(
         access_token=simulated.access_token,
     )
     async with (
-        open_simulator(replace(simulated, **options), httpx.ASGITransport(api)) as simulator,
+        open_simulator(
+            replace(simulated, **options), httpx.ASGITransport(webhook.endpoint)
+        ) as simulator,
         GraphClient.connect(
             "http://simulator", "v25.0", httpx.ASGITransport(simulator.app), timeout=1.0
         ) as graph,

@@ -1,9 +1,9 @@
 """Puts the API together: routes, errors, pages, and the layers around them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -22,7 +22,7 @@ from pytake.messages_api import (
 )
 from pytake.messages_api.answers import PREFIX
 from pytake.messages_api.door import Door
-from pytake.messages_api.edge import Edge
+from pytake.messages_api.edge import Direct, Edge
 from pytake.messages_api.pages import pages
 from pytake.messages_api.services import Services
 from pytake.observability.metrics import Metrics
@@ -37,7 +37,7 @@ def create_app(
     allowed_origins: Sequence[str] = (),
     has_docs: bool = False,
     inbox: Path | None = None,
-    routers: Sequence[APIRouter] = (),
+    direct: Mapping[str, ASGIApp] | None = None,
 ) -> ASGIApp:
     """Return the public application of an API process.
 
@@ -48,9 +48,10 @@ def create_app(
         allowed_origins: Pages of other origins that may call the API.
         has_docs: Whether to serve `/openapi.json` and `/docs`.
         inbox: The folder of the built inbox.
-        routers: Further routes with full paths and a protection of their own (webhooks).
+        direct: Applications with full paths and a protection of their own (webhooks): they are
+            reached before tokens, limits and routes, which would cost more than they do.
     """
-    app = build_routes(services, has_docs=has_docs, routers=routers)
+    app = build_routes(services, has_docs=has_docs)
     app.mount("/", pages(inbox))
     outer: ASGIApp = Door(app, services.verify, services.throttle)
     if allowed_origins:
@@ -62,12 +63,12 @@ def create_app(
             expose_headers=["Retry-After"],
             max_age=600,
         )
+    if direct:
+        outer = Direct(outer, direct)
     return Edge(outer, metrics=metrics or Metrics("api"), tracing=tracing or Tracing())
 
 
-def build_routes(
-    services: Services, *, has_docs: bool = False, routers: Sequence[APIRouter] = ()
-) -> FastAPI:
+def build_routes(services: Services, *, has_docs: bool = False) -> FastAPI:
     """Return the FastAPI application alone, whose `openapi()` is the document of the API."""
     app = FastAPI(
         title="PyTake Realtime",
@@ -85,8 +86,6 @@ def build_routes(
     modules = (conversations, contacts, messages, notes, media, sessions, users, administration)
     for module in modules:
         app.include_router(module.router, prefix=PREFIX)
-    for router in routers:
-        app.include_router(router)
 
     @app.get("/health", include_in_schema=False)
     async def health() -> dict[str, str]:

@@ -110,6 +110,24 @@ class Edge:
             of.logins.inc("ok" if status < 400 else "refused" if status < 500 else "error")
 
 
+class Direct:
+    """Hands whole paths to applications that need nothing of the API around them."""
+
+    def __init__(self, app: ASGIApp, direct: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._direct = direct
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the application of the path, or by all the rest."""
+        path = scope.get("path", "")
+        app = self._direct.get(path) if scope["type"] == "http" else None
+        if app is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = path.removeprefix(PREFIX)
+        await app(scope, receive, send)
+
+
 def _add_headers(headers: MutableHeaders, *, is_secure: bool) -> None:
     for name, value in ALWAYS.items():
         headers[name] = value
@@ -132,6 +150,8 @@ def _route_of(scope: Scope) -> tuple[str, str] | None:
     if not scope["path"].startswith(PREFIX):
         return None
     route = scope.get("route")
+    if isinstance(route, str):
+        return (scope["method"], route) if scope["method"] in ("GET", "POST") else OTHER
     if not isinstance(route, APIRoute):
         return OTHER
     return scope["method"], _PARAMETER.sub("{id}", route.path.removeprefix(PREFIX))

@@ -141,7 +141,7 @@ async def serve_api(
                     services,
                     metrics=metrics,
                     tracing=tracing,
-                    routers=[webhook.router],
+                    direct=webhook.direct,
                 ),
                 settings.host,
                 settings.port,

@@ -1,10 +1,9 @@
 """The REST API out of its parts, for `pytake api` and `pytake dev`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
-from fastapi import APIRouter
 from starlette.types import ASGIApp
 
 from pytake.application.change_conversation import ChangeConversation
@@ -114,7 +113,7 @@ def build_rest(
     *,
     metrics: Metrics,
     tracing: Tracing,
-    routers: Sequence[APIRouter] = (),
+    direct: Mapping[str, ASGIApp] | None = None,
     has_docs: bool = False,
 ) -> ASGIApp:
     """Return the public application, behind the proxies that the settings trust."""
@@ -125,6 +124,6 @@ def build_rest(
         allowed_origins=settings.cors_allowed_origins,
         has_docs=has_docs if settings.docs is None else settings.docs,
         inbox=built_inbox(),
-        routers=routers,
+        direct=direct,
     )
     return TrustedProxies(settings.trusted_proxies).wrap(app)

@@ -202,7 +202,7 @@ class _Parts:
             services,
             metrics=self.metrics,
             tracing=self.tracing,
-            routers=[self._webhook.router],
+            direct=self._webhook.direct,
             has_docs=True,
         )
 

@@ -3,12 +3,11 @@
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from fastapi import APIRouter
 from pydantic import SecretStr
 
 from pytake.application.announce import AnnounceLeftBehind
@@ -40,7 +39,7 @@ from pytake.whatsapp.media import FETCH_WAITS, MediaDownloads, MediaUploads
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.sender import UNCONFIRMED_WAIT, ChannelSender, SenderPorts
 from pytake.whatsapp.template_list import TemplateList
-from pytake.whatsapp.webhook import webhook_router
+from pytake.whatsapp.webhook import PATH, WebhookEndpoint
 
 log = structlog.get_logger()
 
@@ -68,10 +67,15 @@ _DELIVERY_OUTCOMES = {"accepted": "accepted", "unsigned": "bad_signature", "too_
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """What an API process needs to take deliveries: mount `router`, keep `work` running."""
+    """What an API process needs to take deliveries: serve `direct`, keep `work` running."""
 
-    router: APIRouter
+    endpoint: WebhookEndpoint
     work: Work
+
+    @property
+    def direct(self) -> Mapping[str, WebhookEndpoint]:
+        """The path that is served without the routes of the API."""
+        return {PATH: self.endpoint}
 
 
 def build_webhook(
@@ -85,7 +89,7 @@ def build_webhook(
     """Return the webhook of the settings; without an app secret it refuses every delivery."""
     batch = AppendBatch(store.webhooks, clock, on_appended)
     known = (settings.whatsapp_app_secret, settings.whatsapp_previous_app_secret)
-    router = webhook_router(
+    endpoint = WebhookEndpoint(
         batch.append,
         verify_token=_plain(settings.whatsapp_verify_token),
         secrets=[secret.get_secret_value().encode() for secret in known if secret is not None],
@@ -93,7 +97,7 @@ def build_webhook(
             _DELIVERY_OUTCOMES.get(outcome, "error")
         ),
     )
-    return Webhook(router, batch.run)
+    return Webhook(endpoint, batch.run)
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -20,6 +20,19 @@ from pytake.store.tables import orphan_statuses, quarantine, webhook_inbox
 
 _PAGE = 50
 
+# One statement, so one round trip and one commit, for all bodies of a batch in their order.
+_APPEND = """
+INSERT INTO webhook_inbox (body, traceparent, received_at)
+SELECT body, traceparent, $3::timestamptz
+FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS given (body, traceparent, place)
+ORDER BY place
+"""
+_KEEP = """
+INSERT INTO orphan_statuses
+    (organization_id, whatsapp_message_id, status, error, traceparent, reported_at, kept_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
 
 class SqlWebhookInbox:
     """`WebhookInbox` on SQLite and PostgreSQL."""
@@ -35,13 +48,27 @@ class SqlWebhookInbox:
         """Store (body, traceparent) pairs durably, in one insert and in this order."""
         if not deliveries:
             return
+        if self._database.is_postgres:
+            async with self._database.hot() as connection:
+                await connection.execute(
+                    _APPEND,
+                    [body for body, _ in deliveries],
+                    [traceparent for _, traceparent in deliveries],
+                    received_at,
+                )
+        else:
+            await self._append_rows(deliveries, received_at)
+        self._signals.wake_soon(WEBHOOKS)
+
+    async def _append_rows(
+        self, deliveries: Sequence[tuple[bytes, str | None]], received_at: datetime
+    ) -> None:
         rows = [
             {"body": body, "traceparent": traceparent, "received_at": received_at}
             for body, traceparent in deliveries
         ]
         async with self._database.write() as connection:
             await connection.execute(insert(webhook_inbox), rows)
-        self._signals.wake_soon(WEBHOOKS)
 
     async def pending(self, *, limit: int, max_bytes: int) -> Sequence[RawDelivery]:
         """Return the oldest deliveries that are not done; at least one if there is any."""
@@ -139,17 +166,21 @@ class SqlOrphanStatuses:
         """Keep a report whose message may still become known by `whatsapp_message_id`."""
         if report.whatsapp_message_id is None:
             return
-        query = insert(orphan_statuses).values(
-            organization_id=report.organization_id,
-            whatsapp_message_id=report.whatsapp_message_id,
-            status=report.status.value,
-            error=None if report.error is None else to_json(dict(report.error)),
-            traceparent=report.traceparent,
-            reported_at=report.reported_at,
-            kept_at=self._clock(),
-        )
+        row = {
+            "organization_id": report.organization_id,
+            "whatsapp_message_id": report.whatsapp_message_id,
+            "status": report.status.value,
+            "error": None if report.error is None else to_json(dict(report.error)),
+            "traceparent": report.traceparent,
+            "reported_at": report.reported_at,
+            "kept_at": self._clock(),
+        }
+        if self._database.is_postgres:
+            async with self._database.hot() as connection:
+                await connection.execute(_KEEP, *row.values())
+            return
         async with self._database.write() as connection:
-            await connection.execute(query)
+            await connection.execute(insert(orphan_statuses).values(row))
 
     async def take(
         self, organization_id: OrganizationId, whatsapp_message_id: str
