@@ -15,6 +15,7 @@ import httpx
 
 from cluster.waiting import eventually
 from pytake.application.ports import Channel, Committed
+from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
 from pytake.domain.conversation import Conversation
 from pytake.domain.ids import ConversationId, MessageId, OrganizationId
@@ -98,6 +99,10 @@ class Bench:
         committed = await self.store.conversations.append_message(self.organization, made)
         assert committed.message is not None
         return committed.message.id
+
+    async def agent_types(self, conversation_id: ConversationId) -> None:
+        """Type in a conversation, as a gateway tells it."""
+        await ShowCustomer(self.store.signs, now).typing(conversation_id)
 
     async def message(self, message_id: MessageId) -> Message:
         found = await self.store.conversations.message(self.organization, message_id)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytake.application.channel_ports import MediaRecord, QuarantinedItem, Template
-from pytake.application.ports import ReplayRequest, StatusReport
+from pytake.application.channel_ports import MediaRecord, NewsItem, QuarantinedItem, Template
+from pytake.application.ports import ChannelChange, ReplayRequest, StatusReport
 from pytake.domain.errors import Conflict
 from pytake.domain.ids import ChannelId, ContactId, ConversationId, OrganizationId
-from pytake.domain.message import Direction, SenderType
+from pytake.domain.message import Direction, MessageType, SenderType
 from pytake.domain.status import MessageStatus
 from store_world import World, new_id
 
@@ -197,7 +197,7 @@ async def test_a_sender_is_woken_by_a_message(world: World) -> None:
 
 async def test_a_number_is_a_channel_of_one_organization(world: World) -> None:
     channels = world.store.channels
-    values = {"name": "Suporte", "phone_number_id": "106", "access_token": "t1"}
+    values: Any = {"name": "Suporte", "phone_number_id": "106", "access_token": "t1"}
     created = await channels.create_channel(world.organization, **values)
 
     with pytest.raises(Conflict):
@@ -350,3 +350,240 @@ async def test_the_list_of_templates_is_replaced_as_a_whole(world: World) -> Non
     assert [(item.name, item.status) for item in found] == [("b", "PAUSED"), ("z", "APPROVED")]
     assert await templates.template(world.organization, "z", "pt_BR") == template("z", other)
     assert await templates.template(world.organization, "a", "pt_BR") is None
+
+
+# --- what WhatsApp tells beside messages --------------------------------------------------
+
+
+async def test_each_status_keeps_its_first_time_and_implied_ones_are_marked(world: World) -> None:
+    """A late report of a status that was passed changes times alone: nothing is told."""
+    await world.receive()
+    conversation = (await world.receive("?")).conversation
+    written = await world.write("olá", conversation_id=conversation.id)
+    assert written.message is not None
+    message_id, began = written.message.id, world.clock()
+
+    async def report(status: MessageStatus, seconds: float) -> int:
+        committed = await world.store.conversations.report_status(
+            StatusReport(
+                world.organization,
+                status,
+                began + timedelta(seconds=seconds),
+                message_id=message_id,
+                whatsapp_message_id="wamid.times",
+            )
+        )
+        assert committed is not None
+        return len(committed.events)
+
+    told = [await report(MessageStatus.READ, 9)]
+    told.append(await report(MessageStatus.DELIVERED, 4))
+    told.append(await report(MessageStatus.DELIVERED, 5))
+    message = await world.store.conversations.message(world.organization, message_id)
+
+    assert told == [1, 0, 0]
+    assert message is not None
+    assert message.status_times is not None
+    assert message.status_times.at == {
+        MessageStatus.SENT: began + timedelta(seconds=9),
+        MessageStatus.DELIVERED: began + timedelta(seconds=4),
+        MessageStatus.READ: began + timedelta(seconds=9),
+    }
+    assert message.status_times.implied == {MessageStatus.SENT}
+    assert message.sent_at == began + timedelta(seconds=9)
+
+
+async def test_reports_at_the_same_moment_lose_none_of_their_times(world: World) -> None:
+    conversation = (await world.receive()).conversation
+    written = await world.write("olá", conversation_id=conversation.id)
+    assert written.message is not None
+    ways = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ)
+    reports = [
+        StatusReport(
+            world.organization,
+            status,
+            world.clock() + timedelta(seconds=n),
+            message_id=written.message.id,
+        )
+        for n, status in enumerate(ways)
+    ]
+
+    await asyncio.gather(*(world.store.conversations.report_status(each) for each in reports))
+
+    message = await world.store.conversations.message(world.organization, written.message.id)
+    assert message is not None
+    assert message.status_times is not None
+    assert message.status_times.at == {each.status: each.reported_at for each in reports}
+    assert message.status_times.implied == set()
+
+
+async def test_the_newest_choice_about_marketing_counts(world: World) -> None:
+    conversation = (await world.receive()).conversation
+    contact, began = conversation.contact.id, world.clock()
+
+    async def choose(seconds: float, *, is_wanted: bool) -> list[ConversationId]:
+        return list(
+            await world.store.contacts.choose_marketing(
+                world.organization,
+                contact,
+                is_wanted=is_wanted,
+                chosen_at=began + timedelta(seconds=seconds),
+            )
+        )
+
+    async def opted_out_at() -> Any:
+        [found] = await world.store.conversations.shared([conversation.id])
+        return found.contact.marketing_opt_out_at
+
+    assert await choose(10, is_wanted=False) == [conversation.id]
+    assert await opted_out_at() == began + timedelta(seconds=10)
+    assert await choose(20, is_wanted=False) == []
+    assert await choose(30, is_wanted=True) == [conversation.id]
+    assert await choose(15, is_wanted=False) == []
+    assert await opted_out_at() is None
+    contacts = world.store.contacts
+    others = OrganizationId(new_id())
+    assert not await contacts.choose_marketing(
+        others, contact, is_wanted=False, chosen_at=world.clock() + timedelta(days=1)
+    )
+
+
+async def test_what_is_queued_knows_that_the_customer_wants_no_marketing(world: World) -> None:
+    conversation = (await world.receive()).conversation
+    await world.write("olá", conversation_id=conversation.id)
+    await world.store.contacts.choose_marketing(
+        world.organization, conversation.contact.id, is_wanted=False, chosen_at=world.clock()
+    )
+
+    [queued] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=1)
+
+    assert queued.wants_no_marketing
+
+
+async def test_a_contact_is_found_by_any_of_its_names(world: World) -> None:
+    names = (("phone", "5511988887777"), ("bsuid", "BR.1"))
+    contact = (await world.receive(identifiers=names)).conversation.contact.id
+    contacts = world.store.contacts
+
+    await contacts.learn_identifier(
+        world.organization, contact, "bsuid", "BR.2", is_reply_address=False
+    )
+    await world.write(conversation_id=(await world.receive()).conversation.id)
+
+    [queued] = await world.store.send_queue.due(world.channel, now=world.clock(), limit=1)
+    assert queued.recipient == ("phone", "5511988887777")
+    for name in (*names, ("bsuid", "BR.2")):
+        assert await contacts.contact_named(world.organization, [("bsuid", "?"), name]) == contact
+    assert await contacts.contact_named(OrganizationId(new_id()), names) is None
+    assert await contacts.contact_named(world.organization, []) is None
+
+
+async def test_news_are_kept_once_and_shown_newest_first(world: World) -> None:
+    def item(name: str, organization: OrganizationId) -> NewsItem:
+        return NewsItem(
+            name, organization, world.channel, "security", {"n": name}, world.clock.advance(1)
+        )
+
+    items = [item(name, world.organization) for name in "abc"]
+    for each in (*items, items[0], item("z", OrganizationId(new_id()))):
+        await world.store.news.put(each)
+
+    first = await world.store.news.items(world.organization, cursor=None, limit=2)
+    rest = await world.store.news.items(world.organization, cursor=first.next_cursor, limit=2)
+
+    assert [*first.items, *rest.items] == items[::-1]
+    assert await world.store.news.drop_before(items[2].received_at) == 2
+
+
+async def _number(world: World, *, read_marks: bool = False, typing: bool = False) -> ChannelId:
+    made = await world.store.channels.create_channel(
+        world.organization,
+        name="Number",
+        phone_number_id=new_id(),
+        access_token="token",
+        sends_read_marks=read_marks,
+        sends_typing=typing,
+    )
+    return made.id
+
+
+async def test_what_whatsapp_says_of_a_number_is_kept(world: World) -> None:
+    channels, channel = world.store.channels, await _number(world)
+    facts = {"account_id": "77", "display_phone_number": "+55 11 3000-0000", "other": "x"}
+    await channels.note_facts(channel, facts)
+    await channels.note_facts(channel, {"quality_rating": "GREEN"})
+    await channels.note_facts(channel, {})
+
+    found = await channels.channel_of_account("77", "551130000000")
+
+    assert found is not None
+    assert (found.id, found.account_id, found.quality_rating) == (channel, "77", "GREEN")
+    assert await channels.channel_of_account("77") == found
+    assert await channels.channel_of_account("78") is None
+
+
+async def test_a_number_is_changed_by_its_own_organization(world: World) -> None:
+    channels, channel = world.store.channels, await _number(world)
+    await channels.stop_channel(channel, "190: signed out")
+    opt_in = ChannelChange(name="Loja", sends_read_marks=True)
+
+    [before] = await channels.channels(world.organization)
+    changed = await channels.change_channel(world.organization, channel, opt_in)
+    started = await channels.change_channel(
+        world.organization, channel, ChannelChange(access_token="new")
+    )
+
+    assert before.stopped_because == "190: signed out"
+    assert changed is not None
+    assert (changed.name, changed.sends_read_marks) == ("Loja", True)
+    assert not changed.is_active
+    assert not changed.sends_typing
+    assert started is not None
+    assert started.is_active
+    assert started.stopped_because is None
+    assert await channels.access_token(channel) == "new"
+    assert await channels.change_channel(OrganizationId(new_id()), channel, opt_in) is None
+
+
+@pytest.mark.parametrize("is_typing", [True, False])
+async def test_signs_are_kept_only_for_numbers_that_want_them(
+    world: World, *, is_typing: bool
+) -> None:
+    channel = await _number(world, typing=not is_typing, read_marks=is_typing)
+    conversation = (await world.receive(channel_id=channel)).conversation
+
+    await world.store.signs.ask(conversation.id, 9, is_typing=is_typing, now=world.clock())
+
+    assert await world.store.signs.take(channel, limit=9) == []
+
+
+async def test_one_sign_a_conversation_waits_and_is_given_once(world: World) -> None:
+    signs = world.store.signs
+    channel = await _number(world, read_marks=True, typing=True)
+
+    async def receive(name: str, **changes: Any) -> ConversationId:
+        given = {"channel_id": channel, "whatsapp_message_id": f"wamid.{name}"} | changes
+        return (await world.receive(**given)).conversation.id
+
+    for name in ("um", "dois", "três"):
+        conversation = await receive(name)
+    await receive("r", message_type=MessageType.REACTION, content={"emoji": "👍"})
+
+    async def ask(seq: int, *, is_typing: bool = False) -> None:
+        await signs.ask(conversation, seq, is_typing=is_typing, now=world.clock())
+
+    async def taken() -> list[tuple[str, bool]]:
+        found = await signs.take(channel, limit=9)
+        return [(each.whatsapp_message_id, each.is_typing) for each in found]
+
+    await ask(1)
+    await ask(2)
+    assert await taken() == [("wamid.dois", False)]
+    assert await taken() == []
+    await ask(2)
+    assert await taken() == []
+    await ask(2**62, is_typing=True)
+    await ask(4)
+    assert await taken() == [("wamid.três", True)]
+    await ask(2**62, is_typing=True)
+    assert await taken() == [("wamid.três", True)]

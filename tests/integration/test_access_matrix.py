@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 PUBLIC = PRIVATE.public_key()
 ISSUER, AUDIENCE = "https://id.example.test", "pytake"
+OF_ADMINS = ("{user_id}", "{contact_id}", "{channel_id}")
 SIGNING_IN = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 
 Bodies = dict[str, Any]
@@ -45,6 +46,7 @@ BODIES: Bodies = {
     "POST /api/v1/users": {"email": "mallory@example.test", "name": "M", "role": "admin"},
     "PATCH /api/v1/users/{user_id}": {"role": "admin"},
     "POST /api/v1/channels": {"name": "M", "phone_number_id": "1", "access_token": "x"},
+    "PATCH /api/v1/channels/{channel_id}": {"name": "M", "sends_typing": True},
 }
 
 
@@ -119,6 +121,8 @@ async def prey(rest: RestServer) -> Prey:
     note = await ana.post(f"/conversations/{conversation['id']}/notes", {"text": "a secret"})
     reply = await ana.post("/canned-replies", {"shortcut": "oi", "text": "a secret"})
     await ana.patch(f"/conversations/{conversation['id']}", {"add_labels": ["a secret"]})
+    number = {"name": "Number", "phone_number_id": str(uuid4()), "access_token": "a secret"}
+    channel = (await admin.post("/channels", number)).json()
     ids = {
         "conversation_id": conversation["id"],
         "note_id": note.json()["id"],
@@ -126,6 +130,7 @@ async def prey(rest: RestServer) -> Prey:
         "user_id": ana.user_id,
         "contact_id": conversation["contact"]["id"],
         "media_id": file["id"],
+        "channel_id": channel["id"],
     }
     return Prey(ana, admin, ids)
 
@@ -268,7 +273,7 @@ async def test_another_organization_finds_nothing_and_cannot_tell_it_from_what_i
         ]
         has_id = "{" in route.path or route.path == "/api/v1/messages"
         if has_id:
-            of_admins = "{user_id}" in route.path or "{contact_id}" in route.path
+            of_admins = any(each in route.path for each in OF_ADMINS)
             allowed = {404} if role == "admin" or not of_admins else {403}
             assert {answer.status_code for answer in answers} == allowed, route
             first, second = ({**answer.json(), "trace_id": ""} for answer in answers)
@@ -280,14 +285,19 @@ async def test_another_organization_finds_nothing_and_cannot_tell_it_from_what_i
 async def test_an_agent_who_is_not_assigned_finds_nothing(rest: RestServer, prey: Prey) -> None:
     bruno = await rest.person()
     conversation_id = prey.ids["conversation_id"]
-    admin_only = {"/api/v1/audit", "/api/v1/quarantine", "/api/v1/channels"}
+    admin_only = {
+        "/api/v1/audit",
+        "/api/v1/quarantine",
+        "/api/v1/channels",
+        "/api/v1/channels/news",
+    }
 
     for route in routes_of(rest):
         path = route.filled(prey.ids).removeprefix("/api/v1")
         answer = await bruno.call(route.method, path, json=route.body(prey.ids))
         if "{conversation_id}" in route.path or route.path == "/api/v1/messages":
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), route
-        of_admins = "{user_id}" in route.path or "{contact_id}" in route.path
+        of_admins = any(each in route.path for each in OF_ADMINS)
         if of_admins or route.path in admin_only:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), route
         assert conversation_id not in answer.text, route

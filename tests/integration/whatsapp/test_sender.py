@@ -173,7 +173,8 @@ async def test_a_template_may_leave_outside_the_window(bench: Bench, store: Stor
         window_expires_at=None,
         now=now(),
     )
-    content = {"name": "retomar_conversa", "language": "pt_BR"}
+    body = {"type": "body", "parameters": [{"type": "text", "text": "Rui"}]}
+    content = {"name": "retomar_conversa", "language": "pt_BR", "components": [body]}
 
     message_id = await bench.send(committed.conversation.id, content, MessageType.TEMPLATE)
 

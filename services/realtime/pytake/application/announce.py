@@ -122,3 +122,25 @@ class AnnounceLeftBehind:
         for organization_id in moved:
             room = organization_room(organization_id)
             await self._notifier.emit([room], "resync", {"scope": "inbox"})
+
+
+class ShowOnLists:
+    """Sends the present rows of conversations to the lists that show them.
+
+    Args:
+        reader: Gives the rows as they are now.
+        notifier: Sends changes of the inbox list to rooms.
+    """
+
+    def __init__(self, reader: ConversationReader, notifier: RoomNotifier) -> None:
+        self._reader = reader
+        self._notifier = notifier
+
+    async def __call__(self, conversation_ids: Sequence[ConversationId]) -> None:
+        """Show them.
+
+        Raises:
+            Unavailable: The store is away, and nothing was sent.
+        """
+        for conversation in await self._reader.shared(conversation_ids):
+            await show_on_lists(self._notifier, conversation)

@@ -143,6 +143,7 @@ class QueuedMessage:
     attempts: int
     unconfirmed: int
     traceparent: str | None = None
+    wants_no_marketing: bool = False
 
 
 class SendQueue(Protocol):
@@ -212,16 +213,117 @@ class SendingChannels(Protocol):
         """Stop sending over a number; True if it was running. The queue is kept."""
         ...
 
+    async def note_facts(self, channel_id: ChannelId, facts: Mapping[str, str]) -> None:
+        """Keep what WhatsApp says of a number: `account_id`, `display_phone_number`,
+        `verified_name`, `quality_rating`, `messaging_limit`. What is not named stays."""
+        ...
+
+    async def channel_of_account(
+        self, account_id: str, display_phone_number: str | None = None
+    ) -> Channel | None:
+        """Return the number of a business account that is shown so, or else its first one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewsItem:
+    """Something that WhatsApp told of a number, a template or the account.
+
+    `kind` is its word for it (`phone_number_quality_update` …), or `number_stopped` for what our
+    own sender found. `details` is what came with it.
+    """
+
+    id: str
+    organization_id: OrganizationId
+    channel_id: ChannelId | None
+    kind: str
+    details: Mapping[str, Any]
+    received_at: datetime
+
+
+class ChannelNews(Protocol):
+    """What admins must know of their numbers. Store attribute: `news`."""
+
+    async def put(self, item: NewsItem) -> None:
+        """Keep it; the same id again changes nothing."""
+        ...
+
+    async def items(
+        self, organization_id: OrganizationId, *, cursor: str | None, limit: int
+    ) -> Page[NewsItem]:
+        """Return the organization's news, newest first."""
+        ...
+
+    async def drop_before(self, moment: datetime) -> int:
+        """Forget what came before the moment; return how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerSign:
+    """What the customer shall see of an agent: that a message was read, or that one types."""
+
+    conversation_id: ConversationId
+    whatsapp_message_id: str
+    seq: int
+    is_typing: bool
+    asked_at: datetime
+
+
+class CustomerSigns(Protocol):
+    """Signs that wait to be given, one a conversation: a newer one replaces it. Attribute: `signs`.
+
+    They are kept only for numbers that want them; a sign that is lost is no harm.
+    """
+
+    async def ask(
+        self, conversation_id: ConversationId, seq: int, *, is_typing: bool, now: datetime
+    ) -> None:
+        """Show the customer that everything up to `seq` was read, and (for 25 s) that one types."""
+        ...
+
+    async def take(self, channel_id: ChannelId, *, limit: int) -> Sequence[CustomerSign]:
+        """Return what waits for a number, and count it as given."""
+        ...
+
 
 class ContactBook(Protocol):
     """Contacts and their identifiers. Store attribute: `contacts`."""
 
     async def learn_identifier(
-        self, organization_id: OrganizationId, contact_id: ContactId, kind: str, value: str
+        self,
+        organization_id: OrganizationId,
+        contact_id: ContactId,
+        kind: str,
+        value: str,
+        *,
+        is_reply_address: bool = True,
     ) -> None:
-        """Add a name of the contact and make it the address to reply to.
+        """Add a name of the contact, and make it the address to reply to.
 
         A name that belongs to another contact stays there.
+        """
+        ...
+
+    async def contact_named(
+        self, organization_id: OrganizationId, identifiers: Sequence[tuple[str, str]]
+    ) -> ContactId | None:
+        """Return the contact that has one of the names, the first ones counting most."""
+        ...
+
+    async def choose_marketing(
+        self,
+        organization_id: OrganizationId,
+        contact_id: ContactId,
+        *,
+        is_wanted: bool,
+        chosen_at: datetime,
+    ) -> Sequence[ConversationId]:
+        """Keep that a customer does (not) want marketing; a choice that is older than the known
+        one changes nothing.
+
+        Returns:
+            The conversations of a contact that has changed.
         """
         ...
 

@@ -6,6 +6,7 @@ from pytake.application.ports import (
     ReadPosition,
     RoomNotifier,
 )
+from pytake.application.show_customer import ShowRead, show_nothing
 from pytake.application.visible import visible_conversation
 from pytake.contract.rooms import user_room
 from pytake.domain.ids import ConversationId
@@ -13,14 +14,19 @@ from pytake.domain.principal import Principal
 
 
 class MarkRead:
-    """Moves the user's read position, and tells the user's other devices."""
+    """Moves the user's read position, tells the user's other devices, and the customer if asked."""
 
     def __init__(
-        self, reader: ConversationReader, store: ConversationStore, notifier: RoomNotifier
+        self,
+        reader: ConversationReader,
+        store: ConversationStore,
+        notifier: RoomNotifier,
+        show_customer: ShowRead = show_nothing,
     ) -> None:
         self._reader = reader
         self._store = store
         self._notifier = notifier
+        self._show_customer = show_customer
 
     async def __call__(
         self, principal: Principal, conversation_id: ConversationId, seq: int
@@ -44,4 +50,5 @@ class MarkRead:
                     "unread_count": position.unread_count,
                 },
             )
+            await self._show_customer(conversation_id, position.seq)
         return position

@@ -430,13 +430,39 @@ class RightsChange:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A WhatsApp number. The access token never leaves the store and the sender."""
+    """A WhatsApp number. The access token never leaves the store and the sender.
+
+    `account_id` is the business account that it belongs to, as deliveries and WhatsApp itself
+    tell; the four after it are WhatsApp's own words. `sends_read_marks` and `sends_typing` let
+    the customer see that an agent has read, and types.
+    """
 
     id: ChannelId
     organization_id: OrganizationId
     name: str
     phone_number_id: str
     is_active: bool = True
+    stopped_because: str | None = None
+    account_id: str | None = None
+    display_phone_number: str | None = None
+    verified_name: str | None = None
+    quality_rating: str | None = None
+    messaging_limit: str | None = None
+    sends_read_marks: bool = False
+    sends_typing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelChange:
+    """What an admin changes of a number; None leaves it as it is.
+
+    A new token also starts a number that was stopped.
+    """
+
+    name: str | None = None
+    access_token: str | None = None
+    sends_read_marks: bool | None = None
+    sends_typing: bool | None = None
 
 
 class UserDirectory(Protocol):
@@ -532,7 +558,15 @@ class ChannelDirectory(Protocol):
         name: str,
         phone_number_id: str,
         access_token: str,
+        sends_read_marks: bool = False,
+        sends_typing: bool = False,
     ) -> Channel: ...
+
+    async def change_channel(
+        self, organization_id: OrganizationId, channel_id: ChannelId, change: ChannelChange
+    ) -> Channel | None:
+        """Change a number and return it; None if the organization has no such one."""
+        ...
 
 
 class Clock(Protocol):

@@ -138,12 +138,37 @@ class RevokeUser(Request):
 
 
 class NewChannel(Request):
+    """POST /channels. With `sends_read_marks` customers see that an agent has read (blue ticks),
+    with `sends_typing` that one types."""
+
     name: Annotated[str, Field(min_length=1, max_length=200)]
     phone_number_id: Annotated[str, Field(min_length=1, max_length=64)]
     access_token: Annotated[str, Field(min_length=1, max_length=2048)]
+    sends_read_marks: bool = False
+    sends_typing: bool = False
+
+
+class ChangeChannel(Request):
+    """PATCH /channels/{id}; a new token starts a number that was stopped."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    access_token: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
+    sends_read_marks: bool | None = None
+    sends_typing: bool | None = None
 
 
 # --- what is given -----------------------------------------------------------------------
+
+
+class StatusTimes(Answer):
+    """When a message reached each status. What is `implied` was never reported itself: who reads
+    a message has been given it, whatever came of the report."""
+
+    sent: Time | None = None
+    delivered: Time | None = None
+    read: Time | None = None
+    failed: Time | None = None
+    implied: list[MessageStatus] = []
 
 
 class MessageBody(Answer):
@@ -162,12 +187,16 @@ class MessageBody(Answer):
     retry_of: Uuid | None = None
     created_at: Time
     sent_at: Time | None
+    status_times: StatusTimes | None = None
 
 
 class ContactBody(Answer):
+    """`marketing_opt_out_at`: since when the customer wants no marketing messages."""
+
     id: Uuid
     name: str
     phone: str | None
+    marketing_opt_out_at: Time | None = None
 
 
 class NoteBody(Answer):

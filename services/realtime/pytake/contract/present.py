@@ -9,7 +9,7 @@ from pytake.domain.canned_reply import CannedReply
 from pytake.domain.conversation import Contact, Conversation
 from pytake.domain.message import Message
 from pytake.domain.note import Note
-from pytake.domain.status import MessageStatus
+from pytake.domain.status import MessageStatus, StatusTimes
 
 Link = Callable[[str], str]
 """From the id of a file to a signed address."""
@@ -42,12 +42,24 @@ def message_body(message: Message, link: Link | None = None) -> dict[str, Any]:
         body["error"] = dict(message.error)
     if message.retry_of is not None:
         body["retry_of"] = message.retry_of
+    if message.status_times is not None:
+        body["status_times"] = status_times_body(message.status_times)
     return body
+
+
+def status_times_body(times: StatusTimes) -> dict[str, Any]:
+    """Return when a message reached each status, and which of these nobody reported."""
+    return {status.value: wire_time(moment) for status, moment in times.at.items()} | {
+        "implied": [status.value for status in MessageStatus if status in times.implied]
+    }
 
 
 def contact_body(contact: Contact) -> dict[str, Any]:
     """Return a contact as REST gives it."""
-    return {"id": contact.id, "name": contact.name, "phone": contact.phone}
+    body: dict[str, Any] = {"id": contact.id, "name": contact.name, "phone": contact.phone}
+    if contact.marketing_opt_out_at is not None:
+        body["marketing_opt_out_at"] = wire_time(contact.marketing_opt_out_at)
+    return body
 
 
 def conversation_body(conversation: Conversation, link: Link | None = None) -> dict[str, Any]:

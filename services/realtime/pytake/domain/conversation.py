@@ -20,6 +20,8 @@ class Contact:
     name: str
     phone: str | None
     """Digits with a leading plus, or None where the customer hides the number."""
+    marketing_opt_out_at: datetime | None = None
+    """Since when the customer wants no marketing messages."""
 
 
 @dataclass(frozen=True, slots=True)

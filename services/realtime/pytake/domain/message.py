@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from pytake.domain.ids import ConversationId, MessageId
-from pytake.domain.status import MessageStatus
+from pytake.domain.status import MessageStatus, StatusTimes
 
 MAX_TEXT_CHARACTERS = 4096
 """WhatsApp's own limit for the body of a text."""
@@ -48,6 +48,7 @@ class Message:
     `content` is JSON of the shape that the type asks for (`text`, `caption`,
     `media_id`, …). `error` is `{code, title, detail?, next_step?}` once a send
     failed or could not be confirmed. `seq` is that of the event that announced it.
+    `status_times` is None until the provider reports something.
     """
 
     id: MessageId
@@ -65,6 +66,7 @@ class Message:
     whatsapp_message_id: str | None = None
     client_message_id: str | None = None
     retry_of: MessageId | None = None
+    status_times: StatusTimes | None = None
 
 
 @dataclass(frozen=True, slots=True)

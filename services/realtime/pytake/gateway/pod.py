@@ -25,6 +25,7 @@ from pytake.application.ports import (
     RightsChange,
     UserDirectory,
 )
+from pytake.application.show_customer import ShowTyping, show_nothing
 from pytake.contract.client_events import MessageReceipt
 from pytake.domain.errors import ErrorCode
 from pytake.domain.ids import UserId
@@ -95,7 +96,8 @@ class Ports:
     """What a pod needs of the world.
 
     `rights_refresh` reads the newest changes of rights at once, `renew_feed` makes the
-    feed's connection anew; `manager` is the Socket.IO client manager of the process.
+    feed's connection anew, `show_typing` lets a customer see that an agent types; `manager`
+    is the Socket.IO client manager of the process.
     """
 
     verify: TokenVerifier
@@ -109,6 +111,7 @@ class Ports:
     rates: EventRates
     signals: PodSignals
     viewers: ViewerBoard
+    show_typing: ShowTyping = show_nothing
     renew_feed: Callable[[str], None] = lambda reason: None
     manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
@@ -166,7 +169,7 @@ class Gateway:
             on_lossy=lambda: ports.renew_feed("events are lost again and again"),
             on_new_epoch=self._on_new_epoch,
         )
-        self.typing = TypingNotices(self.cluster_rooms, self.tasks)
+        self.typing = TypingNotices(self.cluster_rooms, self.tasks, ports.show_typing)
         self.viewers = Viewers(self.emitter, ports.viewers, self.tasks)
         self.audience = Audience(
             self.emitter,

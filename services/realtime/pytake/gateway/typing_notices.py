@@ -8,6 +8,7 @@ import asyncio
 
 import orjson
 
+from pytake.application.show_customer import ShowTyping, show_nothing
 from pytake.contract.rooms import conversation_room
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId
@@ -24,7 +25,10 @@ Key = tuple[ConversationId, str]
 class TypingNotices:
     """The notices that connections of this pod have started and not ended."""
 
-    def __init__(self, rooms: ClusterRooms, tasks: Tasks) -> None:
+    def __init__(
+        self, rooms: ClusterRooms, tasks: Tasks, show_customer: ShowTyping = show_nothing
+    ) -> None:
+        self._show_customer = show_customer
         self._rooms = rooms
         self._tasks = tasks
         self._ends: dict[Key, asyncio.TimerHandle] = {}
@@ -41,6 +45,8 @@ class TypingNotices:
         )
         self._by_room.setdefault(conversation_id, {})[connection.sid] = connection
         await self._tell(connection, conversation_id, typing=True)
+        # Nobody waits for what the customer sees.
+        self._tasks.start(self._show_customer(conversation_id), "show typing")
 
     async def stop(self, connection: Connection, conversation_id: ConversationId) -> None:
         """Say that the user no longer types, if anybody was told that he does."""

@@ -7,7 +7,7 @@ from fastapi import Request
 
 from pytake.application.access_ports import AuditLog, TokenVerifier
 from pytake.application.change_conversation import ChangeConversation
-from pytake.application.channel_ports import Quarantine, Templates
+from pytake.application.channel_ports import ChannelNews, Quarantine, Templates
 from pytake.application.files import Files
 from pytake.application.keep_canned_replies import KeepCannedReplies
 from pytake.application.manage_users import ManageUsers
@@ -50,6 +50,7 @@ class Services:
     channels: ChannelDirectory
     audit: AuditLog
     quarantine: Quarantine
+    news: ChannelNews
     templates: Templates
     send_message: SendMessage
     open_conversation: OpenConversation

@@ -15,6 +15,7 @@ import structlog
 
 import pytake
 from pytake.application.mark_read import MarkRead
+from pytake.application.show_customer import ShowCustomer
 from pytake.broker.redis import (
     RedisCommands,
     RedisEventFeed,
@@ -137,13 +138,17 @@ class RedisPod:
         make_manager: Any = AsyncRedisManager
         self.manager = make_manager(settings.redis_url, settings.redis_channel)
         notifier = _Notifier()
+        show_customer = ShowCustomer(store.signs, utc_now)
         ports = Ports(
             verify=verify,
             event_log=store.event_log,
             users=store.users,
             rights=rights,
             rights_refresh=rights.load,
-            mark_read=MarkRead(store.conversations, store.conversations, notifier),
+            mark_read=MarkRead(
+                store.conversations, store.conversations, notifier, show_customer.read
+            ),
+            show_typing=show_customer.typing,
             feed=self.feed,
             places=self.places,
             rates=self.rates,

@@ -163,6 +163,8 @@ def create_channel(
     phone_number_id: str,
     organization: Organization,
     name: Annotated[str, typer.Option(help="As agents see it.")] = "WhatsApp",
+    read_marks: Annotated[bool, typer.Option(help="Show customers what was read.")] = False,
+    typing: Annotated[bool, typer.Option(help="Show customers that an agent types.")] = False,
 ) -> None:
     """Make a WhatsApp number and print its id. Its access token is read from standard input."""
     from pytake.processes.commands import create as making
@@ -176,6 +178,8 @@ def create_channel(
                 name=name,
                 phone_number_id=phone_number_id,
                 access_token=access_token,
+                sends_read_marks=read_marks,
+                sends_typing=typing,
             )
         )
     )

@@ -15,6 +15,7 @@ from pytake.application.open_conversation import OpenConversation
 from pytake.application.personal_data import PersonalData
 from pytake.application.ports import Clock, RoomNotifier
 from pytake.application.send_message import Announce, SendMessage
+from pytake.application.show_customer import ShowCustomer
 from pytake.application.sign_in import SignIn
 from pytake.application.write_note import WriteNote
 from pytake.contract.media_links import MediaLinks
@@ -83,6 +84,7 @@ def build_services(
         channels=store.channels,
         audit=audit,
         quarantine=store.quarantine,
+        news=store.news,
         templates=store.templates,
         send_message=SendMessage(conversations, conversations, announce, clock, files),
         open_conversation=OpenConversation(
@@ -91,7 +93,9 @@ def build_services(
         change_conversation=ChangeConversation(
             conversations, conversations, announce, audit, clock
         ),
-        mark_read=MarkRead(conversations, conversations, notifier),
+        mark_read=MarkRead(
+            conversations, conversations, notifier, ShowCustomer(store.signs, clock).read
+        ),
         notes=conversations,
         write_note=WriteNote(conversations, conversations, announce, clock),
         canned_replies=KeepCannedReplies(store.canned_replies, notifier, clock),

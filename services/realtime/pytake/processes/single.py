@@ -20,6 +20,7 @@ import pytake
 from pytake.application.announce import Announcer
 from pytake.application.mark_read import MarkRead
 from pytake.application.ports import Committed
+from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
@@ -167,13 +168,15 @@ class _Parts:
         settings, store = self._settings, self._store
         self._pod_id = new_pod_id()
         rate = settings.event_rate_limit
+        show_customer = ShowCustomer(store.signs, utc_now)
         return Ports(
             verify=self.tokens.verify,
             event_log=store.event_log,
             users=store.users,
             rights=self.rights,
             rights_refresh=self.rights.load,
-            mark_read=MarkRead(store.conversations, store.conversations, self),
+            mark_read=MarkRead(store.conversations, store.conversations, self, show_customer.read),
+            show_typing=show_customer.typing,
             feed=self._broker.feed(),
             places=MemoryPlaces(self._pod_id, settings.max_connections_per_user),
             rates=MemoryEventRates(rate.count, rate.seconds),

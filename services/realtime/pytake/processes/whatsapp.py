@@ -1,5 +1,6 @@
 """The WhatsApp channel out of its parts, for `pytake api`, `pytake relay` and `pytake dev`."""
 
+import asyncio
 import os
 import secrets
 import socket
@@ -10,7 +11,7 @@ from datetime import timedelta
 import structlog
 from pydantic import SecretStr
 
-from pytake.application.announce import AnnounceLeftBehind
+from pytake.application.announce import AnnounceLeftBehind, ShowOnLists
 from pytake.application.channel_ports import MediaFiles, RawDelivery
 from pytake.application.ports import (
     Channel,
@@ -36,14 +37,17 @@ from pytake.whatsapp.append_batch import AppendBatch
 from pytake.whatsapp.deliveries import DeliveryHandler, DeliveryPorts
 from pytake.whatsapp.graph import GraphClient
 from pytake.whatsapp.media import FETCH_WAITS, MediaDownloads, MediaUploads
+from pytake.whatsapp.opt_outs import OptOuts
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.sender import UNCONFIRMED_WAIT, ChannelSender, SenderPorts
+from pytake.whatsapp.signs import SignGiver
 from pytake.whatsapp.template_list import TemplateList
 from pytake.whatsapp.webhook import PATH, WebhookEndpoint
 
 log = structlog.get_logger()
 
 ORPHANS_WAIT = timedelta(hours=24)
+NEWS_ARE_KEPT = timedelta(days=90)
 UPKEEP_SECONDS = 600.0
 
 Announce = Callable[[Committed], Awaitable[None]]
@@ -161,6 +165,7 @@ def build_relay_work(
         waits=timing.media_waits,
     )
     media = MediaLoop(downloads.fetch_due)
+    opt_outs = OptOuts(store.contacts, ShowOnLists(store.conversations, notifier))
     handler = DeliveryHandler(
         DeliveryPorts(
             conversations=store.conversations,
@@ -169,6 +174,10 @@ def build_relay_work(
             quarantine=store.quarantine,
             media=store.media,
             templates=store.templates,
+            sending=store.channels,
+            contacts=store.contacts,
+            news=store.news,
+            opt_outs=opt_outs,
             announce=announce,
             count=lambda kind, outcome: metrics.webhook_items.inc(
                 kind if kind in ("message", "status") else "other", _ITEM_OUTCOMES[outcome]
@@ -185,7 +194,7 @@ def build_relay_work(
             tracing.record("webhook.process", delivery.traceparent, seconds=seconds)
 
     worker = WebhookWorker(store.webhooks, handler, on_done=on_done)
-    senders = _senders(store, files, graph, announce, clock, metrics, timing, holder)
+    senders = _senders(store, files, graph, announce, opt_outs, clock, metrics, timing, holder)
     outbox = OutboxLoop(
         store.outbox,
         publisher,
@@ -206,10 +215,11 @@ def build_relay_work(
 
     async def drop_what_is_too_old() -> None:
         await store.orphans.drop_before(clock() - ORPHANS_WAIT)
+        await store.news.drop_before(clock() - NEWS_ARE_KEPT)
         await store.upkeep.drop_expired_tokens()
         await store.upkeep.prune_events(event_retention_days)
 
-    template_list = TemplateList(store.templates, store.channels, graph, handler.accounts)
+    template_list = TemplateList(store.templates, store.channels, graph)
 
     async def templates() -> None:
         await while_leased(
@@ -250,6 +260,7 @@ def _senders(
     files: MediaFiles,
     graph: GraphClient,
     announce: Announce,
+    opt_outs: OptOuts,
     clock: Clock,
     metrics: Metrics,
     timing: Timing,
@@ -269,6 +280,9 @@ def _senders(
         orphans=store.orphans,
         channels=store.channels,
         uploads=MediaUploads(store.media, files, graph, clock),
+        templates=store.templates,
+        news=store.news,
+        opt_outs=opt_outs,
         graph=graph,
         announce=announce,
         clock=clock,
@@ -282,7 +296,11 @@ def _senders(
             sender = ChannelSender(
                 channel, ports, timing.pacing(), unconfirmed_wait=timing.unconfirmed_wait
             )
-            await sender.run(wait)
+            signs = SignGiver(channel, store.signs, store.channels, graph, clock)
+            async with asyncio.TaskGroup() as group:
+                beside = group.create_task(signs.run())
+                await sender.run(wait)
+                beside.cancel()
         finally:
             metrics.sender_running.set(0)
 

@@ -8,6 +8,8 @@ GET  /control/customers/{wa_id}/messages   what the two sides wrote, for the pho
 PATCH /control/faults                      {name: probability, …}
 POST /control/number                       {access_token}: the old one expires
 PATCH /control/templates                   {name, status}: and a webhook tells of it
+POST /control/customers/{wa_id}/marketing  {wanted}: the customer stops or allows marketing
+POST /control/news                         {field, value}: any other webhook of the account
 """
 
 from dataclasses import asdict
@@ -20,7 +22,7 @@ from starlette.routing import Route
 
 from pytake.simulator.course import Course
 from pytake.simulator.oracle import Oracle
-from pytake.simulator.postman import Parcel, Postman
+from pytake.simulator.postman import Postman
 from pytake.simulator.world import Customer, World
 
 
@@ -40,6 +42,8 @@ class Control:
             Route("/control/customers", self._add_customers, methods=["POST"]),
             Route(one, self._write, methods=["POST"]),
             Route(one, self._thread),
+            Route("/control/customers/{wa_id}/marketing", self._marketing, methods=["POST"]),
+            Route("/control/news", self._news, methods=["POST"]),
             Route("/control/faults", self._faults, methods=["PATCH"]),
             Route("/control/number", self._number, methods=["POST"]),
             Route("/control/templates", self._template, methods=["PATCH"]),
@@ -122,16 +126,26 @@ class Control:
                 self._tell_of(template)
         return JSONResponse({"items": self._world.templates})
 
+    async def _marketing(self, request: Request) -> Response:
+        customer = self._world.customer(request.path_params["wa_id"])
+        if customer is None:
+            return JSONResponse({"error": "no such customer"}, 404)
+        body = await request.json()
+        self._course.choose_marketing(customer, is_wanted=bool(body.get("wanted")))
+        return JSONResponse(_shown(customer))
+
+    async def _news(self, request: Request) -> Response:
+        body = await request.json()
+        self._course.tell(body["field"], body["value"])
+        return JSONResponse({"ok": True}, 201)
+
     def _tell_of(self, template: dict[str, Any]) -> None:
-        number = self._world.number()
         value = {
             "event": template["status"],
             "message_template_name": template["name"],
             "message_template_language": template["language"],
-            "metadata": {"phone_number_id": number.phone_number_id},
         }
-        key = f"template/{template['name']}/{template['status']}"
-        self._postman.hand_over(Parcel(key, "message_template_status_update", value))
+        self._course.tell("message_template_status_update", value)
 
 
 def _shown(customer: Customer) -> dict[str, Any]:
@@ -141,6 +155,8 @@ def _shown(customer: Customer) -> dict[str, Any]:
         "phone": customer.dialled,
         "user_id": customer.user_id,
         "persona": customer.persona,
+        "read_up_to": customer.read_up_to,
+        "wants_no_marketing": customer.wants_no_marketing,
     }
 
 

@@ -4,8 +4,14 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from pytake.simulator.envelopes import echo_value, message_value, status_value
-from pytake.simulator.oracle import Oracle
+from pytake.simulator.envelopes import (
+    Change,
+    echo_value,
+    message_value,
+    preferences_value,
+    status_value,
+)
+from pytake.simulator.oracle import Oracle, Written
 from pytake.simulator.postman import Parcel, Postman
 from pytake.simulator.world import Customer, Number, Sent, World
 
@@ -107,6 +113,10 @@ class Course:
             delay=delay,
         )
 
+    def written(self, message_id: str) -> Written | None:
+        """Return what a customer has written, by its id."""
+        return self._oracle.written.get(message_id)
+
     # --- messages of customers -----------------------------------------------------------
 
     def write(
@@ -154,6 +164,17 @@ class Course:
             ),
             delay=0.2,
         )
+
+    def choose_marketing(self, customer: Customer, *, is_wanted: bool) -> None:
+        """Let a customer stop marketing messages, or allow them again."""
+        customer.wants_no_marketing = not is_wanted
+        number = self._world.number()
+        self.tell("user_preferences", preferences_value(number, customer, self._world.time.now()))
+
+    def tell(self, field_name: str, value: Change) -> None:
+        """Post news of the account, as it comes beside messages."""
+        key = f"news/{field_name}/{next(self._numbers)}"
+        self._postman.hand_over(Parcel(key, field_name, value))
 
     def react(self, customer: Customer, to_message_id: str) -> str:
         """Let a customer react to a message with an emoji."""

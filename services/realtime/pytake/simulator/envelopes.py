@@ -82,6 +82,28 @@ def echo_value(number: Number, customer: Customer, message: dict[str, Any]) -> C
     }
 
 
+def preferences_value(number: Number, customer: Customer, now: float) -> Change:
+    """Return the `value` of a customer's choice about marketing messages."""
+    is_stop = customer.wants_no_marketing
+    wish = "stop" if is_stop else "resume"
+    choice = {
+        "user_id": customer.user_id,
+        "detail": f"User requested to {wish} marketing messages",
+        "category": "marketing_messages",
+        "value": wish,
+        "timestamp": int(now),
+    }
+    contact: Change = {"profile": {"name": customer.name}, "user_id": customer.user_id}
+    if not customer.hides_phone:
+        choice["wa_id"] = contact["wa_id"] = customer.wa_id
+    return {
+        "messaging_product": "whatsapp",
+        "metadata": _metadata(number),
+        "contacts": [contact],
+        "user_preferences": [choice],
+    }
+
+
 TITLES = {
     100: "Invalid parameter",
     190: "Access token has expired",
@@ -91,9 +113,11 @@ TITLES = {
     131026: "Message undeliverable",
     131047: "Re-engagement message",
     131049: "Meta chose not to deliver",
+    131050: "User has stopped marketing messages",
     131051: "Unsupported message type",
     131053: "Media upload error",
     131056: "Pair rate limit hit",
+    132000: "Number of parameters does not match",
     132001: "Template does not exist",
     132015: "Template is paused",
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from pytake.simulator.world import Customer, MediaFile, Number, World
 
 MAX_TEXT = 4096
 NEVER = 3600.0
+TYPING_SECONDS = 25.0
 MEDIA_LIMITS = {
     "image/jpeg": 5_000_000,
     "image/png": 5_000_000,
@@ -97,11 +99,21 @@ class GraphApi:
         if body.get("messaging_product") != "whatsapp":
             raise GraphRefusal(100, "messaging_product must be whatsapp.")
         if body.get("status") == "read":
-            return JSONResponse({"success": True})
+            return self._mark_read(body)
         customer = self._recipient(body)
         self._throughput.take(number, customer)
         self._check(customer, body)
         return await self._outcome(number, customer, body)
+
+    def _mark_read(self, body: dict[str, Any]) -> Response:
+        message_id = body.get("message_id")
+        written = self._course.written(message_id) if isinstance(message_id, str) else None
+        if written is None:
+            raise GraphRefusal(131009, "message_id must name a message of a customer.")
+        written.customer.read_up_to = message_id
+        if body.get("typing_indicator"):
+            written.customer.business_types_until = self._world.time.now() + TYPING_SECONDS
+        return JSONResponse({"success": True})
 
     async def _outcome(self, number: Number, customer: Customer, body: dict[str, Any]) -> Response:
         faults, dice = self._world.faults, self._world.dice
@@ -161,16 +173,19 @@ class GraphApi:
         if kind in FILES and "link" not in part and part.get("id") not in self._world.media:
             raise GraphRefusal(131053, "The media id does not exist.")
         if kind == "template":
-            self._check_template(part)
+            self._check_template(customer, part)
         elif not customer.window_is_open(self._world.time.now()):
             raise GraphRefusal(131047, "More than 24 hours have passed since the last reply.")
 
-    def _check_template(self, part: dict[str, Any]) -> None:
+    def _check_template(self, customer: Customer, part: dict[str, Any]) -> None:
         language = (part.get("language") or {}).get("code")
         for template in self._world.templates:
             if template["name"] == part.get("name") and template["language"] == language:
                 if template["status"] != "APPROVED":
                     raise GraphRefusal(132015, "The template is not approved.")
+                if template["category"] == "MARKETING" and customer.wants_no_marketing:
+                    raise GraphRefusal(131050, "The user has stopped marketing messages.")
+                _check_parameters(template, part)
                 return
         raise GraphRefusal(132001, "The template does not exist in this language.")
 
@@ -235,11 +250,25 @@ class GraphApi:
                 "id": number.phone_number_id,
                 "display_phone_number": number.display_phone_number,
                 "verified_name": "PyTake Demo",
-                "quality_rating": "GREEN",
+                "quality_rating": number.quality_rating,
+                "messaging_limit_tier": number.messaging_limit,
                 "throughput": {"level": "STANDARD"},
                 "whatsapp_business_account": {"id": number.account_id},
             }
         )
+
+
+def _check_parameters(template: dict[str, Any], part: dict[str, Any]) -> None:
+    """As many values as the text has places."""
+    text = next((c["text"] for c in template["components"] if c["type"] == "BODY"), "")
+    wanted = len(set(re.findall(r"\{\{\w+\}\}", text)))
+    given = sum(
+        len(component.get("parameters") or [])
+        for component in part.get("components") or []
+        if isinstance(component, dict) and str(component.get("type", "")).lower() == "body"
+    )
+    if given != wanted:
+        raise GraphRefusal(132000, f"body: number of parameters ({given}) is not {wanted}.")
 
 
 async def _json(request: Request) -> dict[str, Any]:

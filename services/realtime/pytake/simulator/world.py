@@ -34,6 +34,8 @@ class Number:
     display_phone_number: str
     access_token: str
     account_id: str = "100000000000001"
+    quality_rating: str = "GREEN"
+    messaging_limit: str = "TIER_1K"
 
 
 @dataclass(slots=True)
@@ -49,6 +51,10 @@ class Customer:
     has_blocked: bool = False
     wrote_at: float | None = None
     written: int = 0
+    read_up_to: str | None = None
+    """The newest of the customer's messages that the business has marked as read."""
+    business_types_until: float = 0.0
+    wants_no_marketing: bool = False
 
     def window_is_open(self, now: float) -> bool:
         return self.wrote_at is not None and now < self.wrote_at + WINDOW_SECONDS

@@ -1,17 +1,27 @@
 """WhatsApp numbers; their access tokens leave the store only for the sender."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, insert, select, update
 
-from pytake.application.ports import Channel, Clock
+from pytake.application.ports import Channel, ChannelChange, Clock
 from pytake.domain.errors import Conflict
 from pytake.domain.ids import ChannelId, OrganizationId
+from pytake.domain.phone import digits_of
 from pytake.store.engine import Database, is_duplicate
 from pytake.store.rows import channel_of
 from pytake.store.tables import channels
+
+_FACTS = (
+    "account_id",
+    "display_phone_number",
+    "verified_name",
+    "quality_rating",
+    "messaging_limit",
+)
 
 
 class SqlChannels:
@@ -41,6 +51,8 @@ class SqlChannels:
         name: str,
         phone_number_id: str,
         access_token: str,
+        sends_read_marks: bool = False,
+        sends_typing: bool = False,
     ) -> Channel:
         """Create a channel; raises `Conflict` when the number is one already."""
         values = {
@@ -50,6 +62,8 @@ class SqlChannels:
             "phone_number_id": phone_number_id,
             "access_token": access_token,
             "is_active": True,
+            "sends_read_marks": sends_read_marks,
+            "sends_typing": sends_typing,
             "created_at": self._clock(),
         }
         try:
@@ -59,7 +73,23 @@ class SqlChannels:
             if is_duplicate(error):
                 raise Conflict(detail="This number is a channel already.") from None
             raise
-        return channel_of(values)
+        return channel_of(dict.fromkeys(channels.c.keys()) | values)
+
+    async def change_channel(
+        self, organization_id: OrganizationId, channel_id: ChannelId, change: ChannelChange
+    ) -> Channel | None:
+        """Change a number and return it; None if the organization has no such one."""
+        values: dict[str, Any] = {
+            name: value for name, value in asdict(change).items() if value is not None
+        }
+        if change.access_token is not None:
+            values |= {"is_active": True, "stopped_because": None}
+        is_it = (channels.c.id == channel_id) & (channels.c.organization_id == organization_id)
+        if values:
+            async with self._database.write() as connection:
+                await connection.execute(update(channels).where(is_it).values(values))
+        found = await self._channels(is_it)
+        return found[0] if found else None
 
     async def ensure_channel(
         self,
@@ -121,6 +151,26 @@ class SqlChannels:
         )
         async with self._database.write() as connection:
             return (await connection.execute(query)).rowcount == 1
+
+    async def note_facts(self, channel_id: ChannelId, facts: Mapping[str, str]) -> None:
+        """Keep what WhatsApp says of a number; what is not named stays."""
+        values = {name: facts[name] for name in _FACTS if name in facts}
+        if not values:
+            return
+        query = update(channels).where(channels.c.id == channel_id).values(values)
+        async with self._database.write() as connection:
+            await connection.execute(query)
+
+    async def channel_of_account(
+        self, account_id: str, display_phone_number: str | None = None
+    ) -> Channel | None:
+        """Return the number of a business account that is shown so, or else its first one."""
+        found = await self._channels(channels.c.account_id == account_id)
+        wanted = digits_of(display_phone_number or "")
+        for channel in found:
+            if wanted and digits_of(channel.display_phone_number or "") == wanted:
+                return channel
+        return found[0] if found else None
 
     async def _channels(self, condition: ColumnElement[Any]) -> Sequence[Channel]:
         query = select(channels).where(condition).order_by(channels.c.created_at, channels.c.id)

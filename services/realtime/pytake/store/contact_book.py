@@ -1,18 +1,19 @@
 """Contacts as people with rights: what is kept of them, and how it is removed."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, delete, select, update
+from sqlalchemy import Table, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.contract.present import message_body, note_body
-from pytake.contract.times import wire_time
+from pytake.contract.times import optional_wire_time, wire_time
 from pytake.domain.events import DurableEvent
-from pytake.domain.ids import ContactId, OrganizationId
+from pytake.domain.ids import ContactId, ConversationId, OrganizationId
 from pytake.store import search_text
-from pytake.store.contacts import PHONE
+from pytake.store.contacts import PHONE, contact_named
 from pytake.store.engine import Database
 from pytake.store.rows import message_of, note_of, to_json
 from pytake.store.statements import insert_or_ignore
@@ -20,6 +21,7 @@ from pytake.store.tables import (
     contact_identifiers,
     contacts,
     conversations,
+    customer_signs,
     events,
     labels,
     media,
@@ -46,9 +48,15 @@ class SqlContactBook:
         self._database = database
 
     async def learn_identifier(
-        self, organization_id: OrganizationId, contact_id: ContactId, kind: str, value: str
+        self,
+        organization_id: OrganizationId,
+        contact_id: ContactId,
+        kind: str,
+        value: str,
+        *,
+        is_reply_address: bool = True,
     ) -> None:
-        """Add a name of the contact and make it the address to reply to."""
+        """Add a name of the contact, and make it the address to reply to."""
         row = {
             "organization_id": organization_id,
             "kind": kind,
@@ -68,6 +76,8 @@ class SqlContactBook:
             if not await _exists(connection, organization_id, contact_id):
                 return
             await connection.execute(insert_or_ignore(connection, contact_identifiers, row))
+            if not is_reply_address:
+                return
             await connection.execute(
                 update(contacts)
                 .where(contacts.c.id == contact_id, contacts.c.id == is_ours)
@@ -75,6 +85,43 @@ class SqlContactBook:
             )
             if kind == PHONE:
                 await _show_phone(connection, contact_id, f"+{value}")
+
+    async def contact_named(
+        self, organization_id: OrganizationId, identifiers: Sequence[tuple[str, str]]
+    ) -> ContactId | None:
+        """Return the contact that has one of the names, the first ones counting most."""
+        if not identifiers:
+            return None
+        async with self._database.read() as connection:
+            return await contact_named(connection, organization_id, identifiers)
+
+    async def choose_marketing(
+        self,
+        organization_id: OrganizationId,
+        contact_id: ContactId,
+        *,
+        is_wanted: bool,
+        chosen_at: datetime,
+    ) -> Sequence[ConversationId]:
+        """Keep that a customer does (not) want marketing, if it is the latest choice."""
+        choice, since = contacts.c.marketing_choice_at, contacts.c.marketing_opt_out_at
+        query = (
+            update(contacts)
+            .where(
+                contacts.c.id == contact_id,
+                contacts.c.organization_id == organization_id,
+                or_(choice.is_(None), choice <= chosen_at),
+                since.is_not(None) if is_wanted else since.is_(None),
+            )
+            .values(
+                marketing_choice_at=chosen_at,
+                marketing_opt_out_at=None if is_wanted else chosen_at,
+            )
+        )
+        async with self._database.write() as connection:
+            if (await connection.execute(query)).rowcount == 0:
+                return []
+            return (await connection.execute(_conversations_of(contact_id))).scalars().all()
 
     async def export(
         self, organization_id: OrganizationId, contact_id: ContactId
@@ -93,6 +140,7 @@ class SqlContactBook:
                 "name": contact["name"],
                 "phone": contact["phone"],
                 "created_at": wire_time(contact["created_at"]),
+                "marketing_opt_out_at": optional_wire_time(contact["marketing_opt_out_at"]),
                 "identifiers": await _rows(
                     connection,
                     select(contact_identifiers.c.kind, contact_identifiers.c.value).where(
@@ -156,7 +204,7 @@ class SqlContactBook:
                 .where(conversations.c.contact_id == contact_id)
                 .values(labels=to_json([]))
             )
-            for table in (send_queue, media, notes, labels):
+            for table in (send_queue, customer_signs, media, notes, labels):
                 await _delete_of(connection, table, threads)
             await connection.execute(
                 delete(contact_identifiers).where(contact_identifiers.c.contact_id == contact_id)

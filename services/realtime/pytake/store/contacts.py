@@ -82,6 +82,14 @@ async def _known_by(
     )
 
 
+async def contact_named(
+    connection: AsyncConnection, organization_id: OrganizationId, identifiers: Identifiers
+) -> ContactId | None:
+    """Return the contact that has one of the names, the first ones counting most."""
+    known = await _known_by(connection, organization_id, identifiers)
+    return None if known is None else known.contact_id
+
+
 async def conversation_of_contact(
     connection: AsyncConnection,
     organization_id: OrganizationId,

@@ -72,6 +72,7 @@ WITH settings AS MATERIALIZED (
     FROM moved WHERE channel_id IS NOT NULL AND $8 = 'outbound' AND $13 = 'pending'
 )
 SELECT moved.*, contacts.name AS contact_name, contacts.phone AS contact_phone,
+    contacts.marketing_opt_out_at AS contact_opted_out_at,
     (SELECT max(inbound_read) FROM read_positions WHERE conversation_id = $1) AS inbound_read
 FROM moved JOIN contacts ON contacts.id = moved.contact_id
 """

@@ -14,7 +14,7 @@ from pytake.domain.ids import ConversationId, MessageId, OrganizationId
 from pytake.domain.message import Message
 from pytake.store.engine import LOCK_TIMEOUT
 from pytake.store.log import status_draft
-from pytake.store.rows import message_of, spliced, to_json
+from pytake.store.rows import message_of, spliced, times_json, to_json
 
 _FIND = """
 SELECT * FROM messages
@@ -22,15 +22,17 @@ WHERE organization_id = $1 AND (id = $2 OR whatsapp_message_id = $3)
 ORDER BY (id = $2) DESC NULLS LAST LIMIT 1
 """
 _CHANGE = """
-UPDATE messages SET status = $2, error = $3, sent_at = $4, whatsapp_message_id = $5
+UPDATE messages SET status = $2, error = $3, sent_at = $4, whatsapp_message_id = $5,
+    status_times = $9
 WHERE id = $1 AND status = $6 AND error IS NOT DISTINCT FROM $7
     AND whatsapp_message_id IS NOT DISTINCT FROM $8
+    AND status_times IS NOT DISTINCT FROM $10
 RETURNING conversation_id
 """
 _CHANGE_AND_TELL = f"""
 WITH settings AS MATERIALIZED (
-    SELECT set_config('lock_timeout', $9, true) AS lock_timeout,
-           pytake_organization_version($10) AS organization_acl_version
+    SELECT set_config('lock_timeout', $11, true) AS lock_timeout,
+           pytake_organization_version($12) AS organization_acl_version
 ), message AS (
     {_CHANGE}
 ), moved AS (
@@ -40,22 +42,24 @@ WITH settings AS MATERIALIZED (
 ), event AS (
     INSERT INTO events (conversation_id, seq, organization_id, name, data, created_at,
         acl_version, organization_acl_version, traceparent)
-    SELECT id, last_seq, organization_id, $11, $12, $13::timestamptz, acl_version,
-        organization_acl_version, $14
+    SELECT id, last_seq, organization_id, $13, $14, $15::timestamptz, acl_version,
+        organization_acl_version, $16
     FROM moved
 ), behind AS (
     UPDATE outbox AS o
     SET last_seq = moved.last_seq,
         pending_since = CASE WHEN o.published_seq < o.last_seq
-            THEN o.pending_since ELSE $13::timestamptz END
+            THEN o.pending_since ELSE $15::timestamptz END
     FROM moved WHERE o.conversation_id = moved.id
 )
 SELECT moved.*, contacts.name AS contact_name, contacts.phone AS contact_phone,
+    contacts.marketing_opt_out_at AS contact_opted_out_at,
     (SELECT max(inbound_read) FROM read_positions WHERE conversation_id = moved.id) AS inbound_read
 FROM moved JOIN contacts ON contacts.id = moved.contact_id
 """  # noqa: S608 - two constants
 _CONVERSATION = """
 SELECT c.*, contacts.name AS contact_name, contacts.phone AS contact_phone,
+    contacts.marketing_opt_out_at AS contact_opted_out_at,
     (SELECT max(inbound_read) FROM read_positions WHERE conversation_id = c.id) AS inbound_read
 FROM conversations AS c JOIN contacts ON contacts.id = c.contact_id
 WHERE c.id = $1
@@ -144,6 +148,8 @@ def _changed(before: Message, after: Message) -> tuple[Any, ...]:
         before.status.value,
         _json(before),
         before.whatsapp_message_id,
+        times_json(after.status_times),
+        times_json(before.status_times),
     )
 
 

@@ -130,6 +130,7 @@ async def locked(
             conversations,
             contacts.c.name.label("contact_name"),
             contacts.c.phone.label("contact_phone"),
+            contacts.c.marketing_opt_out_at.label("contact_opted_out_at"),
             inbound_read_by_anybody(),
             _organization_version(connection),
         )

@@ -109,6 +109,7 @@ def _rows(inbound_read: ColumnElement[Any]) -> Select[Any]:
             conversations,
             contacts.c.name.label("contact_name"),
             contacts.c.phone.label("contact_phone"),
+            contacts.c.marketing_opt_out_at.label("contact_opted_out_at"),
             inbound_read,
             *(_newest.c[column.name].label(f"newest_{column.name}") for column in _MESSAGE_COLUMNS),
         )

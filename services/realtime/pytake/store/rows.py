@@ -3,6 +3,7 @@
 Rows come from SQLAlchemy or from the driver itself; both are read by column name.
 """
 
+from datetime import datetime
 from typing import Any, Protocol
 
 import orjson
@@ -14,7 +15,7 @@ from pytake.domain.events import ConversationEvent
 from pytake.domain.message import Direction, Message, MessageType, SenderType
 from pytake.domain.note import Note
 from pytake.domain.principal import Role
-from pytake.domain.status import MessageStatus
+from pytake.domain.status import MessageStatus, StatusTimes
 
 
 class Row(Protocol):
@@ -76,6 +77,29 @@ def message_of(row: Row, prefix: str = "") -> Message:
         whatsapp_message_id=row[prefix + "whatsapp_message_id"],
         client_message_id=row[prefix + "client_message_id"],
         retry_of=row[prefix + "retry_of"],
+        status_times=_times_of(row[prefix + "status_times"]),
+    )
+
+
+def _times_of(value: str | None) -> StatusTimes | None:
+    if value is None:
+        return None
+    stored = orjson.loads(value)
+    return StatusTimes(
+        {MessageStatus(name): datetime.fromisoformat(at) for name, at in stored["at"].items()},
+        frozenset(MessageStatus(name) for name in stored["implied"]),
+    )
+
+
+def times_json(times: StatusTimes | None) -> str | None:
+    """Return the text that `status_times` holds."""
+    if times is None:
+        return None
+    return to_json(
+        {
+            "at": {status.value: moment.isoformat() for status, moment in times.at.items()},
+            "implied": sorted(status.value for status in times.implied),
+        }
     )
 
 
@@ -84,7 +108,12 @@ def conversation_of(row: Row, *, epoch: str, last_message: Message | None) -> Co
     return Conversation(
         id=row["id"],
         organization_id=row["organization_id"],
-        contact=Contact(row["contact_id"], row["contact_name"], row["contact_phone"]),
+        contact=Contact(
+            row["contact_id"],
+            row["contact_name"],
+            row["contact_phone"],
+            row["contact_opted_out_at"],
+        ),
         channel_id=row["channel_id"],
         status=ConversationStatus(row["status"]),
         assigned_to=row["assigned_to"],
@@ -151,4 +180,12 @@ def channel_of(row: Row) -> Channel:
         name=row["name"],
         phone_number_id=row["phone_number_id"],
         is_active=row["is_active"],
+        stopped_because=row["stopped_because"],
+        account_id=row["account_id"],
+        display_phone_number=row["display_phone_number"],
+        verified_name=row["verified_name"],
+        quality_rating=row["quality_rating"],
+        messaging_limit=row["messaging_limit"],
+        sends_read_marks=row["sends_read_marks"],
+        sends_typing=row["sends_typing"],
     )

@@ -42,6 +42,7 @@ class SqlSendQueue:
                 conversations.c.contact_id,
                 contacts.c.reply_kind,
                 contacts.c.reply_value,
+                contacts.c.marketing_opt_out_at,
             )
             .join(messages, messages.c.id == send_queue.c.message_id)
             .join(conversations, conversations.c.id == send_queue.c.conversation_id)
@@ -132,4 +133,5 @@ def _queued(row: Row) -> QueuedMessage:
         attempts=row["attempts"],
         unconfirmed=row["unconfirmed"],
         traceparent=row["traceparent"],
+        wants_no_marketing=row["marketing_opt_out_at"] is not None,
     )

@@ -12,12 +12,12 @@ from pytake.application.ports import Committed, StatusReport
 from pytake.domain.errors import Conflict
 from pytake.domain.events import ConversationEvent
 from pytake.domain.message import Message
-from pytake.domain.status import RANK, MessageStatus, advance
+from pytake.domain.status import MessageStatus, StatusTimes, advance
 from pytake.domain.window import WINDOW
 from pytake.store import fast_status
 from pytake.store.engine import is_duplicate
 from pytake.store.log import append, status_draft
-from pytake.store.rows import message_of, to_json
+from pytake.store.rows import message_of, times_json, to_json
 from pytake.store.tables import messages
 from pytake.store.writing import ConversationWriter, message_by_id, message_by_whatsapp_id
 
@@ -142,12 +142,13 @@ def _after_report(message: Message, report: StatusReport) -> Message:
     error = message.error
     if status is not message.status or (report.error is not None and report.status is status):
         error = report.error
-    has_left = RANK[status] >= RANK[MessageStatus.SENT] and status is not MessageStatus.FAILED
+    times = (message.status_times or StatusTimes()).reported(report.status, report.reported_at)
     return replace(
         message,
         status=status,
         error=error,
-        sent_at=message.sent_at or (report.reported_at if has_left else None),
+        sent_at=times.at.get(MessageStatus.SENT) or message.sent_at,
+        status_times=times if times.at else None,
         whatsapp_message_id=message.whatsapp_message_id or report.whatsapp_message_id,
     )
 
@@ -160,6 +161,7 @@ async def _store_report(connection: AsyncConnection, message: Message) -> None:
             status=message.status.value,
             error=None if message.error is None else to_json(dict(message.error)),
             sent_at=message.sent_at,
+            status_times=times_json(message.status_times),
             whatsapp_message_id=message.whatsapp_message_id,
         )
     )

@@ -18,12 +18,14 @@ from pytake.store.event_log import SqlEventLog
 from pytake.store.leases import SqlLeases
 from pytake.store.link_key import LinkKey
 from pytake.store.media_library import SqlMediaLibrary
+from pytake.store.news import SqlChannelNews
 from pytake.store.outbox import SqlOutbox
 from pytake.store.refresh_tokens import SqlRefreshTokens
 from pytake.store.rights import SqlRightsLog
 from pytake.store.schema import check_schema
 from pytake.store.send_queue import SqlSendQueue
 from pytake.store.signals import Signals
+from pytake.store.signs import SqlCustomerSigns
 from pytake.store.templates import SqlTemplates
 from pytake.store.turns import Turns
 from pytake.store.upkeep import Upkeep
@@ -45,7 +47,8 @@ class Store:
         conversations: `ConversationStore`, `NoteStore` and `ConversationReader`.
         event_log, outbox: `EventLog` and `Outbox`.
         users, rights, refresh_tokens, audit: who may do what, and did.
-        channels: `ChannelDirectory` and `SendingChannels`.
+        channels, news: `ChannelDirectory` and `SendingChannels`, and what WhatsApp told of them.
+        signs: what customers shall see of agents.
         webhooks, quarantine, orphans: what the provider delivered.
         canned_replies: what teams have ready.
         send_queue, contacts, media, templates, leases: what the sender works with.
@@ -73,6 +76,8 @@ class Store:
         self.rights = SqlRightsLog(database, clock)
         self.refresh_tokens = SqlRefreshTokens(database)
         self.channels = SqlChannels(database, clock)
+        self.news = SqlChannelNews(database)
+        self.signs = SqlCustomerSigns(database)
         self.leases = SqlLeases(database, clock)
         self.webhooks = SqlWebhookInbox(database, signals, clock)
         self.quarantine = SqlQuarantine(database)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     func,
 )
 from sqlalchemy.types import TypeDecorator
@@ -121,6 +122,47 @@ channels = Table(
     Column("is_active", Boolean, nullable=False),
     Column("stopped_because", Text),
     Column("created_at", Utc, nullable=False),
+    Column("account_id", Text),
+    Column("display_phone_number", Text),
+    Column("verified_name", Text),
+    Column("quality_rating", Text),
+    Column("messaging_limit", Text),
+    Column("sends_read_marks", Boolean, nullable=False, server_default=false()),
+    Column("sends_typing", Boolean, nullable=False, server_default=false()),
+)
+"""Name, quality and limit are WhatsApp's; what a customer sees of agents is opt-in."""
+
+channel_news = Table(
+    "channel_news",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("organization_id", Id, nullable=False),
+    Column("channel_id", Id),
+    Column("kind", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Index(None, "organization_id", "received_at", "id"),
+)
+"""What WhatsApp told of numbers, templates and the account, as it was told."""
+
+customer_signs = Table(
+    "customer_signs",
+    metadata,
+    Column("conversation_id", Id, primary_key=True),
+    Column("channel_id", Id, nullable=False),
+    Column("whatsapp_message_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("is_typing", Boolean, nullable=False),
+    Column("asked_at", Utc, nullable=False),
+    Column("is_pending", Boolean, nullable=False),
+)
+"""How far the customer shall see that a conversation was read, and that an agent types."""
+
+Index(
+    "ix_customer_signs_pending",
+    customer_signs.c.channel_id,
+    postgresql_where=customer_signs.c.is_pending,
+    sqlite_where=customer_signs.c.is_pending,
 )
 
 contacts = Table(
@@ -134,8 +176,11 @@ contacts = Table(
     Column("reply_kind", Text),
     Column("reply_value", Text),
     Column("created_at", Utc, nullable=False),
+    Column("marketing_opt_out_at", Utc),
+    Column("marketing_choice_at", Utc),
 )
-"""`reply_kind` and `reply_value` are the address that WhatsApp last gave us for this person."""
+"""`reply_kind` and `reply_value` are the address that WhatsApp last gave us for this person;
+`marketing_choice_at` is when the last choice was made, so that an older one changes nothing."""
 
 contact_identifiers = Table(
     "contact_identifiers",
@@ -202,6 +247,7 @@ messages = Table(
     Column("inbound_count", BigInteger, nullable=False),
     Column("created_at", Utc, nullable=False),
     Column("sent_at", Utc),
+    Column("status_times", Text),
     UniqueConstraint("conversation_id", "seq"),
     UniqueConstraint("organization_id", "whatsapp_message_id"),
     UniqueConstraint("conversation_id", "sender_id", "client_message_id"),

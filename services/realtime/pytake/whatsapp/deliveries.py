@@ -15,11 +15,14 @@ from uuid import NAMESPACE_URL, uuid5
 import structlog
 
 from pytake.application.channel_ports import (
+    ChannelNews,
+    ContactBook,
     MediaLibrary,
     OrphanStatuses,
     Quarantine,
     QuarantinedItem,
     RawDelivery,
+    SendingChannels,
     Templates,
 )
 from pytake.application.ports import (
@@ -31,7 +34,10 @@ from pytake.application.ports import (
 )
 from pytake.domain.errors import Unavailable
 from pytake.domain.ids import OrganizationId
+from pytake.domain.phone import digits_of
 from pytake.whatsapp.inbound import NotUnderstood, to_inbound
+from pytake.whatsapp.news import NewsHandler, NewsPorts
+from pytake.whatsapp.opt_outs import OptOuts
 from pytake.whatsapp.payloads import (
     ChangeItem,
     Item,
@@ -61,6 +67,10 @@ class DeliveryPorts:
     quarantine: Quarantine
     media: MediaLibrary
     templates: Templates
+    sending: SendingChannels
+    contacts: ContactBook
+    news: ChannelNews
+    opt_outs: OptOuts
     announce: Callable[[Committed], Awaitable[None]]
     count: Count = lambda kind, outcome: None
 
@@ -91,8 +101,11 @@ class DeliveryHandler:
         self._default_organization = default_organization
         self._on_media = on_media
         self._channels: dict[str, tuple[float, Channel | None]] = {}
-        self.accounts: dict[str, str] = {}
-        """Which business account our numbers belong to, as deliveries have told."""
+        self._news = NewsHandler(
+            NewsPorts(ports.sending, ports.templates, ports.news, ports.contacts, ports.opt_outs),
+            self._channel,
+            default_organization,
+        )
 
     async def __call__(self, deliveries: Sequence[RawDelivery]) -> Sequence[int]:
         """Work the deliveries off and return the ids of those that are done."""
@@ -128,7 +141,9 @@ class DeliveryHandler:
             elif isinstance(item, StatusItem):
                 outcome = await self._status(work, item)
             elif isinstance(item, ChangeItem):
-                outcome = await self._change(item)
+                outcome = await self._news(
+                    item, _item_id(work.delivery, work.index), work.delivery.received_at
+                )
             else:
                 outcome = await self._quarantine(work, item.reason)
         except NotUnderstood as reason:
@@ -145,6 +160,7 @@ class DeliveryHandler:
         channel = await self._channel(item.phone_number_id)
         if channel is None:
             raise NotUnderstood("a number that is not ours")
+        await self._learn_account(channel, item.account_id)
         message, media = to_inbound(item, channel, work.delivery.received_at)
         committed = await self._ports.conversations.receive_message(message)
         if media is not None:
@@ -153,8 +169,27 @@ class DeliveryHandler:
             file = replace(media, conversation_id=committed.conversation.id)
             await self._ports.media.add(file, now=work.delivery.received_at)
             self._on_media()
+        if item.message.get("type") == "system":
+            await self._learn_new_number(committed, item.message.get("system"))
         await self._ports.announce(committed)
         return "stored" if committed.is_new else "duplicate"
+
+    async def _learn_account(self, channel: Channel, account_id: str) -> None:
+        """Keep which account a number belongs to: other news names nothing else."""
+        if account_id and account_id != channel.account_id:
+            await self._ports.sending.note_facts(channel.id, {"account_id": account_id})
+            self._channels.pop(channel.phone_number_id, None)
+
+    async def _learn_new_number(self, committed: Committed, body: object) -> None:
+        """A customer who has changed the number stays the same contact; replies go to the new."""
+        if not isinstance(body, dict):
+            return
+        given = body.get("wa_id") or body.get("new_wa_id")
+        if isinstance(given, str) and (digits := digits_of(given)):
+            conversation = committed.conversation
+            await self._ports.contacts.learn_identifier(
+                conversation.organization_id, conversation.contact.id, "phone", digits
+            )
 
     async def _status(self, work: _Work, item: StatusItem) -> str:
         channel = await self._channel(item.phone_number_id)
@@ -175,22 +210,14 @@ class DeliveryHandler:
         if committed is None:
             return False
         await self._ports.announce(committed)
+        conversation = committed.conversation
+        await self._ports.opt_outs.after_error(
+            conversation.organization_id,
+            conversation.contact.id,
+            report.error,
+            report.reported_at,
+        )
         return True
-
-    async def _change(self, item: ChangeItem) -> str:
-        if item.account_id and await self._channel(item.phone_number_id) is not None:
-            self.accounts[item.phone_number_id] = item.account_id
-        if item.field != "message_template_status_update":
-            return "ignored"
-        value = item.value
-        name, language = value.get("message_template_name"), value.get("message_template_language")
-        if not isinstance(name, str) or not isinstance(language, str):
-            raise NotUnderstood("news of a template without its name")
-        organization = await self._organization(item.phone_number_id)
-        if organization is not None:
-            event = str(value.get("event", "")).upper()
-            await self._ports.templates.change_status(organization, name, language, event)
-        return "applied"
 
     async def _quarantine(self, work: _Work, reason: str) -> str:
         item, delivery = work.item, work.delivery

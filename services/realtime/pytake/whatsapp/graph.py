@@ -13,6 +13,8 @@ from pytake.whatsapp.provider_errors import ProviderError, read_error
 
 TIMEOUT_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
+NUMBER_FIELDS = "display_phone_number,verified_name,quality_rating,messaging_limit_tier"
+UNKNOWN_FIELD_CODE = 100
 MAX_DOWNLOAD_BYTES = 100 * 1024 * 1024
 
 
@@ -170,16 +172,22 @@ class GraphClient:
             raise GraphError(None, type(error).__name__) from error
         return data, str(answer.get("mime_type", "application/octet-stream"))
 
-    async def account_id(self, number: Number) -> str | None:
-        """Return the business account of a number, where the number tells it.
+    async def number_info(self, number: Number) -> dict[str, Any]:
+        """Return what a number tells of itself: how it is shown and rated, and its account.
+
+        Not every version tells all of it; a version that knows no account is asked without.
 
         Raises:
             GraphError: Meta did not answer.
         """
-        query = {"fields": "whatsapp_business_account"}
-        answer = await self._checked("GET", number, number.phone_number_id, params=query)
-        account = answer.get("whatsapp_business_account")
-        return str(account["id"]) if isinstance(account, dict) and account.get("id") else None
+        try:
+            query = {"fields": f"{NUMBER_FIELDS},whatsapp_business_account"}
+            return await self._checked("GET", number, number.phone_number_id, params=query)
+        except GraphError as problem:
+            if problem.error is None or problem.error.code != UNKNOWN_FIELD_CODE:
+                raise
+        query = {"fields": NUMBER_FIELDS}
+        return await self._checked("GET", number, number.phone_number_id, params=query)
 
     async def templates(self, number: Number, account_id: str) -> list[dict[str, Any]]:
         """Return every template of a business account.

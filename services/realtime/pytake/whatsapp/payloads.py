@@ -25,6 +25,7 @@ class MessageItem:
     message: Json
     contact: Json
     is_echo: bool = False
+    account_id: str = ""
 
     @property
     def lane(self) -> str:
@@ -141,7 +142,7 @@ def _of_change(account_id: str, change: Any) -> Iterator[Item]:
     for name, is_echo in (("messages", False), ("message_echoes", True)):
         if name in value:
             known = True
-            yield from _messages(number, value, name, is_echo)
+            yield from _messages(number, account_id, value, name, is_echo)
     if "statuses" in value:
         known = True
         yield from _statuses(number, value["statuses"])
@@ -152,7 +153,9 @@ def _of_change(account_id: str, change: Any) -> Iterator[Item]:
         yield ChangeItem(number, account_id, field, value)
 
 
-def _messages(number: str, value: Json, name: str, is_echo: bool) -> Iterator[Item]:
+def _messages(
+    number: str, account_id: str, value: Json, name: str, is_echo: bool
+) -> Iterator[Item]:
     messages = value[name]
     if not isinstance(messages, list):
         yield Poison(f"`{name}` is no list", value, number)
@@ -161,7 +164,8 @@ def _messages(number: str, value: Json, name: str, is_echo: bool) -> Iterator[It
     people = [c for c in contacts if isinstance(c, dict)] if isinstance(contacts, list) else []
     for message in messages:
         if isinstance(message, dict):
-            yield MessageItem(number, message, _contact_of(message, people), is_echo)
+            contact = _contact_of(message, people)
+            yield MessageItem(number, message, contact, is_echo, account_id)
         else:
             yield Poison("a message that is no object", _as_item(message), number)
 

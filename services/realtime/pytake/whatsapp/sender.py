@@ -20,15 +20,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 import structlog
 
 from pytake.application.channel_ports import (
+    ChannelNews,
     ContactBook,
+    NewsItem,
     OrphanStatuses,
     QueuedMessage,
     SendingChannels,
     SendQueue,
+    Template,
+    Templates,
 )
 from pytake.application.ports import (
     Channel,
@@ -53,9 +58,12 @@ from pytake.whatsapp.graph import (
     Unknown,
     Unreachable,
 )
+from pytake.whatsapp.opt_outs import OptOuts
 from pytake.whatsapp.outbound import NotSendable, is_file, request_body
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.provider_errors import (
+    OPTED_OUT_CODE,
+    TEMPLATE_STATES,
     UNCONFIRMED,
     WINDOW_CODE,
     Action,
@@ -67,6 +75,9 @@ from pytake.whatsapp.provider_errors import (
 )
 
 log = structlog.get_logger()
+
+NUMBER_STOPPED = "number_stopped"
+"""The kind of news that our own sender makes."""
 
 UNCONFIRMED_WAIT = timedelta(seconds=30)
 MAX_UNCONFIRMED = 2
@@ -107,6 +118,9 @@ class SenderPorts:
     orphans: OrphanStatuses
     channels: SendingChannels
     uploads: Uploads
+    templates: Templates
+    news: ChannelNews
+    opt_outs: OptOuts
     graph: GraphClient
     announce: Announce
     clock: Clock
@@ -232,7 +246,21 @@ class ChannelSender:
         if not is_template and not is_open(message.window_expires_at, now):
             await self._fail(message, ProviderError(WINDOW_CODE).shown())
             return False
+        if is_template and message.wants_no_marketing and await self._is_marketing(message):
+            # WhatsApp would refuse it, too, and count it against the number.
+            await self._fail(message, ProviderError(OPTED_OUT_CODE).shown())
+            return False
         return True
+
+    async def _is_marketing(self, message: QueuedMessage) -> bool:
+        template = await self._template(message)
+        return template is not None and template.category == "MARKETING"
+
+    async def _template(self, message: QueuedMessage) -> Template | None:
+        name, language = message.content.get("name"), message.content.get("language")
+        return await self._ports.templates.template(
+            message.organization_id, str(name), str(language)
+        )
 
     async def _attempt(self, number: Number, message: QueuedMessage) -> None:
         began = time.monotonic()
@@ -323,7 +351,17 @@ class ChannelSender:
         elif meaning.action is Action.UPLOAD_AGAIN and message.attempts == 0:
             await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
         else:
+            await self._note_template_state(message, error)
             await self._fail(message, error.shown())
+
+    async def _note_template_state(self, message: QueuedMessage, error: ProviderError) -> None:
+        """What was refused for its template's sake need not be offered to the next agent."""
+        state = TEMPLATE_STATES.get(error.code or 0)
+        template = await self._template(message) if state is not None else None
+        if state is not None and template is not None:
+            await self._ports.templates.change_status(
+                message.organization_id, template.name, template.language, state
+            )
 
     async def _again(self, message: QueuedMessage, error: ProviderError) -> None:
         now = self._ports.clock()
@@ -355,8 +393,21 @@ class ChannelSender:
         # Nobody sends for a stopped number; once it runs again the message is due.
         await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
         reason = f"{error.code}: {error.details or error.title or shown['title']}"
-        await self._ports.channels.stop_channel(self._channel.id, reason)
+        if await self._ports.channels.stop_channel(self._channel.id, reason):
+            await self._tell_admins(error, reason)
         self._is_stopped = True
+
+    async def _tell_admins(self, error: ProviderError, reason: str) -> None:
+        await self._ports.news.put(
+            NewsItem(
+                id=str(uuid4()),
+                organization_id=self._channel.organization_id,
+                channel_id=self._channel.id,
+                kind=NUMBER_STOPPED,
+                details={"code": error.code, "reason": reason},
+                received_at=self._ports.clock(),
+            )
+        )
 
     async def _fail(self, message: QueuedMessage, error: dict[str, Any]) -> None:
         await self._report(message, MessageStatus.FAILED, error=error)
@@ -390,3 +441,10 @@ class ChannelSender:
         committed = await self._ports.conversations.report_status(report)
         if committed is not None:
             await self._ports.announce(committed)
+            conversation = committed.conversation
+            await self._ports.opt_outs.after_error(
+                conversation.organization_id,
+                conversation.contact.id,
+                report.error,
+                report.reported_at,
+            )

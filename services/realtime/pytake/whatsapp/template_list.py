@@ -1,4 +1,5 @@
-"""Keeps our list of templates like Meta's: read now and then, and changed by webhooks between.
+"""Keeps what we know of numbers and templates like Meta's: read now and then, and changed by
+webhooks between.
 
 Templates belong to the business account of a number. Webhooks name the account; until one
 came, the number itself is asked.
@@ -17,23 +18,17 @@ log = structlog.get_logger()
 
 
 class TemplateList:
-    """Reads the templates of every active number.
-
-    Args:
-        accounts: What webhooks have told: phone number id → business account id.
-    """
+    """Reads the templates of every active number, and how WhatsApp shows and rates it."""
 
     def __init__(
         self,
         templates: Templates,
         channels: SendingChannels,
         graph: GraphClient,
-        accounts: Mapping[str, str],
     ) -> None:
         self._templates = templates
         self._channels = channels
         self._graph = graph
-        self._accounts = accounts
 
     async def refresh(self) -> None:
         """Read all lists anew. A number whose list cannot be had keeps the one it has.
@@ -52,12 +47,29 @@ class TemplateList:
         if token is None:
             return
         number = Number(channel.phone_number_id, token)
-        account = self._accounts.get(channel.phone_number_id)
-        account = account or await self._graph.account_id(number)
+        facts = _facts(await self._graph.number_info(number))
+        await self._channels.note_facts(channel.id, facts)
+        account = facts.get("account_id") or channel.account_id
         if account is None:
             return
         found = await self._graph.templates(number, account)
         await self._templates.replace(channel.id, _read(channel, found))
+
+
+def _facts(info: Mapping[str, Any]) -> dict[str, str]:
+    """Read what the number tells of itself; every member may be missing."""
+    found = {name: info.get(theirs) for name, theirs in _FACTS.items()}
+    account = info.get("whatsapp_business_account")
+    found["account_id"] = account.get("id") if isinstance(account, dict) else None
+    return {name: str(value) for name, value in found.items() if value}
+
+
+_FACTS = {
+    "display_phone_number": "display_phone_number",
+    "verified_name": "verified_name",
+    "quality_rating": "quality_rating",
+    "messaging_limit": "messaging_limit_tier",
+}
 
 
 def _read(channel: Channel, found: Sequence[Mapping[str, Any]]) -> list[Template]:

@@ -22,6 +22,14 @@ export interface ChangeCannedReply {
   text?: string | null;
 }
 
+/** PATCH /channels/{id}; a new token starts a number that was stopped. */
+export interface ChangeChannel {
+  name?: string | null;
+  access_token?: string | null;
+  sends_read_marks?: boolean | null;
+  sends_typing?: boolean | null;
+}
+
 /**
  * PATCH /conversations/{id}; a member that is left out stays as it is.
  *
@@ -48,10 +56,12 @@ export interface Connected {
   expires_at: string;
 }
 
+/** `marketing_opt_out_at`: since when the customer wants no marketing messages. */
 export interface ContactBody {
   id: string;
   name: string;
   phone: string | null;
+  marketing_opt_out_at?: string | null;
 }
 
 export interface ConversationBody {
@@ -241,6 +251,7 @@ export interface MessageBody {
   retry_of?: string | null;
   created_at: string;
   sent_at: string | null;
+  status_times?: StatusTimes | null;
 }
 
 /** What was shown, and when by the client's clock (milliseconds since 1970). */
@@ -277,10 +288,16 @@ export interface NewCannedReply {
   text: string;
 }
 
+/**
+ * POST /channels. With `sends_read_marks` customers see that an agent has read (blue ticks),
+ * with `sends_typing` that one types.
+ */
 export interface NewChannel {
   name: string;
   phone_number_id: string;
   access_token: string;
+  sends_read_marks?: boolean;
+  sends_typing?: boolean;
 }
 
 export interface NewContact {
@@ -408,6 +425,18 @@ export type SenderType = "contact" | "agent" | "bot";
 
 export interface ServerDraining {
   reconnect_after_ms: number;
+}
+
+/**
+ * When a message reached each status. What is `implied` was never reported itself: who reads
+ * a message has been given it, whatever came of the report.
+ */
+export interface StatusTimes {
+  sent?: string | null;
+  delivered?: string | null;
+  read?: string | null;
+  failed?: string | null;
+  implied?: Array<MessageStatus>;
 }
 
 export interface TokenExpiring {

@@ -64,7 +64,14 @@ async def create_user(
 
 
 async def create_channel(
-    store: Store, *, organization: str, name: str, phone_number_id: str, access_token: str
+    store: Store,
+    *,
+    organization: str,
+    name: str,
+    phone_number_id: str,
+    access_token: str,
+    sends_read_marks: bool = False,
+    sends_typing: bool = False,
 ) -> str:
     """Create a WhatsApp number and return its id.
 
@@ -78,5 +85,7 @@ async def create_channel(
         name=name,
         phone_number_id=phone_number_id,
         access_token=access_token,
+        sends_read_marks=sends_read_marks,
+        sends_typing=sends_typing,
     )
     return channel.id

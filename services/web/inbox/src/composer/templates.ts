@@ -13,7 +13,7 @@ const FIELD = /\{\{\s*([\w]+)\s*\}\}/g;
 
 /** Outside the 24 hours the same text would fail again: only a template goes out. */
 export function needsTemplate(code: unknown): boolean {
-  return code === "window_closed" || String(code) === "131047";
+  return code === "window_closed" || String(code) === "whatsapp_131047";
 }
 
 /** To the first template that may be chosen; the composer offers them when nothing else goes. */
