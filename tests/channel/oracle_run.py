@@ -248,23 +248,23 @@ class Talk:
         """Return when nothing is on its way any more, on either side."""
 
         async def is_quiet() -> bool:
-            figures = await self._waiting(single)
+            figures = await self._waiting()
             return single.simulator.postman.is_idle and not any(figures)
 
         quiet = 0
         deadline = time.monotonic() + scaled(120 + self.plan.messages / 50)
         while quiet < 5:
-            assert time.monotonic() < deadline, await self._waiting(single)
+            assert time.monotonic() < deadline, await self._waiting()
             quiet = quiet + 1 if await is_quiet() else 0
             await asyncio.sleep(0.2)
 
-    async def _waiting(self, single: Single) -> tuple[int, int, int]:
-        async with open_store(self.settings.database_url, pool_size=1) as store:
-            return (
-                (await store.webhooks.depth())[0],
-                (await store.send_queue.depth())[0],
-                (await store.outbox.depth())[0],
-            )
+    async def _waiting(self) -> tuple[int, int, int]:
+        store = self._store
+        return (
+            (await store.webhooks.depth())[0],
+            (await store.send_queue.depth())[0],
+            (await store.outbox.depth())[0],
+        )
 
     async def _stored(self, api: httpx.AsyncClient) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

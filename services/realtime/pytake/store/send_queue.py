@@ -16,6 +16,18 @@ from pytake.store.rows import Row, from_json
 from pytake.store.signals import SEND_QUEUE, Signals
 from pytake.store.tables import contacts, conversations, messages, send_queue
 
+# Each message that goes out needs the three: on PostgreSQL one round trip each.
+_BEGIN = """
+UPDATE send_queue
+SET attempts = attempts + 1, unconfirmed = unconfirmed + 1, next_attempt_at = $2
+WHERE message_id = ANY($1::text[])
+"""
+_POSTPONE = """
+UPDATE send_queue SET next_attempt_at = $2, unconfirmed = greatest(unconfirmed - $3::int, 0)
+WHERE message_id = $1
+"""
+_FINISH = "DELETE FROM send_queue WHERE message_id = ANY($1::text[])"
+
 
 class SqlSendQueue:
     """`SendQueue` on SQLite and PostgreSQL."""
@@ -64,6 +76,10 @@ class SqlSendQueue:
 
     async def begin(self, message_ids: Sequence[MessageId], *, due_again: datetime) -> None:
         """Record before the request that an attempt begins, many in one statement."""
+        if self._database.is_postgres:
+            async with self._database.hot() as connection:
+                await connection.execute(_BEGIN, list(message_ids), due_again)
+            return
         query = (
             update(send_queue)
             .where(send_queue.c.message_id.in_(message_ids))
@@ -81,6 +97,10 @@ class SqlSendQueue:
     ) -> None:
         """Try again at that time. An answered attempt takes its `unconfirmed` back."""
         answered = 0 if is_unconfirmed else 1
+        if self._database.is_postgres:
+            async with self._database.hot() as connection:
+                await connection.execute(_POSTPONE, message_id, until, answered)
+            return
         query = (
             update(send_queue)
             .where(send_queue.c.message_id == message_id)
@@ -97,6 +117,10 @@ class SqlSendQueue:
 
     async def finish(self, message_ids: Sequence[MessageId]) -> None:
         """Take messages off the queue: accepted, failed for good, or given up."""
+        if self._database.is_postgres:
+            async with self._database.hot() as connection:
+                await connection.execute(_FINISH, list(message_ids))
+            return
         async with self._database.write() as connection:
             await connection.execute(
                 delete(send_queue).where(send_queue.c.message_id.in_(message_ids))
