@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { en } from "../src/words/en";
 import { failureWords } from "../src/words/failures";
 import { FAILURE_ROWS, FAILURES } from "../src/words/failures.gen";
+import { phoneText } from "../src/words/phone";
 import { pt } from "../src/words/pt";
 import { rowTime, timeLeft } from "../src/words/times";
 
@@ -25,6 +26,15 @@ test.each([
   [-5, "0 min 00 s"],
 ])("%d ms are left as %s", (left, text) => {
   expect(timeLeft(left)).toBe(text);
+});
+
+test.each([
+  ["+5531998760003", "+55 31 99876-0003"],
+  ["+553133330003", "+55 31 3333-0003"],
+  ["+351912345678", "+351912345678"],
+  ["hidden", "hidden"],
+])("%s is written as %s", (phone, text) => {
+  expect(phoneText(phone)).toBe(text);
 });
 
 test.each(Object.keys(RETRYABLE))("%s has a sentence and a next step in both languages", (code) => {

@@ -4,6 +4,7 @@ import { X } from "lucide-react";
 import { Avatar } from "../frame/Avatar";
 import { usePeople } from "../people";
 import { useSpeech } from "../words";
+import { phoneText } from "../words/phone";
 import { fullTime } from "../words/times";
 import { Labels } from "./Labels";
 import { Notes } from "./Notes";
@@ -55,7 +56,7 @@ function Facts({ conversation }: { conversation: ConversationBody }) {
       <div className="details-contact">
         <Avatar name={contact.name || "?"} size="large" />
         <strong dir="auto">{contact.name || words.noName}</strong>
-        <span>{contact.phone ?? words.hiddenPhone}</span>
+        <span>{contact.phone ? phoneText(contact.phone) : words.hiddenPhone}</span>
       </div>
       <dl className="facts">
         <dt>{words.assignee}</dt>

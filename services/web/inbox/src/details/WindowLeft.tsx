@@ -10,5 +10,5 @@ export function WindowLeft({ conversation }: { conversation: ConversationBody })
   const { window_expires_at, channel_id } = conversation;
   if (!window_expires_at) return channel_id ? words.windowNever : words.windowNotNeeded;
   const left = Date.parse(window_expires_at) - now;
-  return left > 0 ? timeLeft(left) : words.windowClosed;
+  return left > 0 ? timeLeft(left) : words.windowIsClosed;
 }

@@ -8,6 +8,7 @@ import { MessageRow } from "./MessageRow";
 import { NoteRow } from "./NoteRow";
 import { OutgoingRow } from "./OutgoingRow";
 import { type TimelineItem, timelineOf } from "./timeline";
+import { useHeight } from "./use-height";
 
 const NEAR_END = 80;
 const NEAR_START = 600;
@@ -36,7 +37,8 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
   // A short conversation stands above the composer, where the next message will be. It is moved
   // by its transform: that is no layout, so nothing around it shifts.
   const total = virtual.getTotalSize();
-  const lift = Math.max(0, (virtual.scrollRect?.height ?? 0) - total);
+  const height = useHeight(scroller);
+  const lift = Math.max(0, height - total);
   useStartAtEnd(open.phase === "ready", items.length, virtual);
   return (
     <section className="thread-scroll-frame" aria-label={words.history}>

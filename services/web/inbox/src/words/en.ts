@@ -175,6 +175,7 @@ export const en: Words = {
   channel: "Channel",
   noChannel: "No channel",
   window24: "24-hour window",
+  windowIsClosed: "Closed",
   windowNotNeeded: "Does not apply",
   status: "Status",
   open: "Open",

@@ -176,6 +176,7 @@ export const pt = {
   channel: "Canal",
   noChannel: "Sem canal",
   window24: "Janela de 24 horas",
+  windowIsClosed: "Fechada",
   windowNotNeeded: "Não se aplica",
   status: "Situação",
   open: "Aberta",
