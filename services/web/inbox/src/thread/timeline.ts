@@ -24,8 +24,21 @@ function isNote(entry: Entry): entry is NoteBody {
   return "author_id" in entry;
 }
 
-function localDay(iso: string): string {
-  return new Date(iso).toDateString();
+interface Moment {
+  at: number;
+  day: string;
+}
+
+const moments = new WeakMap<Entry, Moment>();
+
+/** When it was written. Reading a date costs more than all else here, and entries never change. */
+function momentOf(entry: Entry): Moment {
+  const known = moments.get(entry);
+  if (known) return known;
+  const date = new Date(entry.created_at);
+  const moment = { at: date.getTime(), day: date.toDateString() };
+  moments.set(entry, moment);
+  return moment;
 }
 
 function authorOf(message: MessageBody): string {
@@ -40,8 +53,8 @@ function isSameRun(a: Entry | undefined, b: Entry | undefined): boolean {
     !isNote(a) &&
     !isNote(b) &&
     authorOf(a) === authorOf(b) &&
-    Date.parse(b.created_at) - Date.parse(a.created_at) < RUN_MS &&
-    localDay(a.created_at) === localDay(b.created_at)
+    momentOf(b).at - momentOf(a).at < RUN_MS &&
+    momentOf(a).day === momentOf(b).day
   );
 }
 
@@ -85,8 +98,8 @@ export function timelineOf(
   shown.forEach((entry, index) => {
     const before = shown[index - 1];
     const day = entry.created_at;
-    if (!before || localDay(before.created_at) !== localDay(day)) {
-      items.push({ kind: "day", key: `day:${localDay(day)}`, day });
+    if (!before || momentOf(before).day !== momentOf(entry).day) {
+      items.push({ kind: "day", key: `day:${momentOf(entry).day}`, day });
     }
     if (isNote(entry)) items.push({ kind: "note", key: entry.id, day, note: entry });
     else {
