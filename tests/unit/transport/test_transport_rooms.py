@@ -73,18 +73,25 @@ async def test_a_broadcast_that_fits_into_one_turn_does_not_yield() -> None:
     assert world.stats.broadcasts == 1
 
 
-async def test_what_goes_to_one_client_in_one_turn_leaves_in_one_write() -> None:
+async def test_the_first_broadcast_of_a_turn_goes_at_once_and_the_others_in_one_write() -> None:
     world = World(3)
 
-    for packet in (ONE, TWO):
+    for packet in (ONE, TWO, THREE):
         await world.send(packet)
     write = world.peers[0].write
     assert write is not None
     write(b"an answer")
+    at_once = [list(peer.frames) for peer in world.peers]
     await asyncio.sleep(0)
+    await world.send(ONE)
 
-    assert world.peers[0].frames == [ONE.frame + TWO.frame + b"an answer"]
-    assert world.peers[1].frames == [ONE.frame + TWO.frame]
+    assert at_once == [[ONE.frame]] * 3
+    assert world.peers[0].frames == [
+        ONE.frame,
+        TWO.frame + THREE.frame + b"an answer",
+        ONE.frame,
+    ]
+    assert world.peers[1].frames == [ONE.frame, TWO.frame + THREE.frame, ONE.frame]
 
 
 async def test_who_leaves_between_chunks_is_left_out_and_who_joins_waits_for_the_next() -> None:

@@ -17,8 +17,9 @@ from pytake.transport.stats import TransportStats
 # Recipients written to between two yields to the loop: about 4 ms.
 CHUNK = 1000
 
-# Up to this size, frames wait for the end of the turn: in a room of a conversation the
-# system calls cost more than all else, and several events often come in one turn.
+# Up to this size, frames of a turn's second broadcast wait for the end of the turn: in a room
+# of a conversation the system calls cost more than all else, and events come in bursts. The
+# first goes at once, since mostly it is the only one.
 SMALL_ROOM = 64
 
 CONNECTING, CONNECTED, LEAVING = range(3)
@@ -151,6 +152,7 @@ class FanOut:
 
     def __init__(self, stats: TransportStats, compression_threshold: int) -> None:
         self._stats = stats
+        self._turn_has_begun = False
         self._corked: list[Peer] = []
         self._threshold = compression_threshold
 
@@ -208,7 +210,7 @@ class FanOut:
         compressed_count = 0
         others: list[Peer] = []
         frame = packet.frame
-        if size < self._threshold and isinstance(peers, Sized) and len(peers) <= SMALL_ROOM:
+        if size < self._threshold and self._may_wait(peers):
             written = self._write_corked(peers, frame, others)
         elif size < self._threshold:
             for peer in peers:
@@ -240,12 +242,20 @@ class FanOut:
         held = sum(peer.send(packet, ephemeral=ephemeral) for peer in others) if others else 0
         return written + compressed_count + held
 
+    def _may_wait(self, peers: Iterable[Peer]) -> bool:
+        """Whether this is a broadcast to a few, and not the first of this turn."""
+        if not isinstance(peers, Sized) or len(peers) > SMALL_ROOM:
+            return False
+        if self._turn_has_begun:
+            return True
+        self._turn_has_begun = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+        return False
+
     def _write_corked(self, peers: Iterable[Peer], frame: bytes, others: list[Peer]) -> int:
         """Keep the frame until the end of this turn of the loop: what else goes to the
         same client in this turn leaves in the same system call."""
         corked = self._corked
-        if not corked:
-            asyncio.get_running_loop().call_soon(self._uncork)
         written = 0
         for peer in peers:
             write = peer.write
@@ -262,7 +272,8 @@ class FanOut:
                 write(frame)
         return written
 
-    def _uncork(self) -> None:
+    def _end_turn(self) -> None:
+        self._turn_has_begun = False
         corked, self._corked = self._corked, []
         for peer in corked:
             peer.uncork()
