@@ -112,7 +112,7 @@ async def test_one_client_on_another_pod_is_reached(redis_url: str) -> None:
         await here.sio.emit("hello", 1, to=rui.sid)
         answer = await here.sio.call("question", 4, to=rui.sid, timeout=5)
         await here.sio.enter_room(rui.sid, "r2")
-        await until(lambda: there.sio.manager.room_size("r2") == 1, "entered from afar")
+        await until(lambda: manager_of(there).is_subscribed("r2"), "entered from afar")
         await here.sio.emit("in-room", 2, room="r2")
         await until(partial(rui.has, "in-room"), "the event of the room")
         await here.sio.disconnect(rui.sid)

@@ -73,7 +73,7 @@ class Audience:
 
     async def enter(self, connection: Connection, room: Room) -> None:
         """Let the connection hear what has no `seq`: typing, and what others emit."""
-        await self._emitter.enter_room(connection.sid, conversation_room(room.conversation_id))
+        await self._emitter.enter_rooms(connection.sid, [conversation_room(room.conversation_id)])
 
     def detach(self, connection: Connection, room: Room) -> None:
         """Stop sending anything of the room to the connection."""

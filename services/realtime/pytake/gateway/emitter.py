@@ -89,10 +89,10 @@ class Emitter:
         """Write to the members of Socket.IO rooms on this pod; sheddable."""
         return await self._manager.emit_local(packet, room=rooms, skip_sid=skip_sid, ephemeral=True)
 
-    async def enter_room(self, sid: str, room: str) -> None:
-        """Put a connection into a Socket.IO room, for events without `seq`."""
+    async def enter_rooms(self, sid: str, rooms: Iterable[str]) -> None:
+        """Put a connection into Socket.IO rooms, for events without `seq`."""
         if self._manager.is_connected(sid, NAMESPACE):
-            await self._server.enter_room(sid, room)
+            await self._manager.enter_rooms(sid, NAMESPACE, rooms)
 
     def leave_room(self, sid: str, room: str) -> None:
         """Take a connection out of a Socket.IO room, at once."""

@@ -53,19 +53,15 @@ class Guard:
             Refused: `unknown_event` or `invalid_payload`.
         """
         model = CLIENT_EVENTS.get(event)
-        await self._charge(connection, event if model is not None else None)
-        if model is None:
-            raise Refused(ErrorCode.UNKNOWN_EVENT)
-        return parse(model, arguments)
-
-    async def _charge(self, connection: Connection, event: str | None) -> None:
-        weight = 1 if event is None else WEIGHTS.get(event, 0)
-        if weight == 0:
+        if model is not None and event not in WEIGHTS:
             self._charge_light(connection)
-        elif event is None or event not in JOINS or not self._is_free_join(connection):
+        elif event not in JOINS or not self._is_free_join(connection):
             wait = await self._rates.take(connection.principal.user_id)
             if wait > 0:
                 raise TooMuch(ErrorCode.RATE_LIMITED, retry_after_ms=_milliseconds(wait))
+        if model is None:
+            raise Refused(ErrorCode.UNKNOWN_EVENT)
+        return parse(model, arguments)
 
     def _is_free_join(self, connection: Connection) -> bool:
         if _now() - connection.opened_at > FREE_JOIN_SECONDS:

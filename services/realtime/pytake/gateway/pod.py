@@ -352,8 +352,7 @@ class Gateway:
         self.deliveries.on_receipt(connection, receipt)
 
     async def _enter_rooms(self, sid: str, rooms: list[str]) -> None:
-        # At once: while Redis is away each would wait for its subscription.
-        await asyncio.gather(*(self.emitter.enter_room(sid, room) for room in rooms))
+        await self.emitter.enter_rooms(sid, rooms)
 
     async def _move_rooms(self, sid: str, leave: list[str], enter: list[str]) -> None:
         for room in leave:

@@ -6,6 +6,7 @@ after the other, and its end after them.
 """
 
 import asyncio
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -100,6 +101,14 @@ class Sessions:
         self._early: OrderedDict[ConnectionId, CloseOrder] = OrderedDict()
         self._note_refused_handshake = OncePerReason("handshake refused")
         self._note_refused_event = OncePerReason("event refused")
+        # Looked up once: these two are added to for every event.
+        self._cells = {
+            name: (
+                metrics.websocket_events.cell(name),
+                metrics.event_handler_duration_seconds.cell(name),
+            )
+            for name in (*CLIENT_EVENTS, "other")
+        }
         signals.listen(
             self.on_close_order, lambda user_id, pod: rates.shared_with(user_id, frozenset({pod}))
         )
@@ -210,9 +219,10 @@ class Sessions:
         connection = self._registry.get(sid)
         if connection is None or connection.closing_code is not None:
             return
-        started = _now()
+        started = time.monotonic()
         name = event if event in CLIENT_EVENTS else "other"
-        self._metrics.websocket_events.inc(name)
+        received, duration = self._cells[name]
+        received.value += 1
 
         def reply(answer: dict[str, Any]) -> None:
             if acknowledge is not None and connection.is_open:
@@ -231,7 +241,7 @@ class Sessions:
             log.exception("handler failed", event_name=name, trace_id=trace_id)
             self._metrics.unhandled_errors.inc("event")
             self.refuse(connection, PytakeError(), name, acknowledge, trace_id)
-        self._metrics.event_handler_duration_seconds.observe(_now() - started, name)
+        duration.observe(time.monotonic() - started)
 
     async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
         """Refuse an event that is too large; return its acknowledgement."""

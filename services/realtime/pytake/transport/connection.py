@@ -225,8 +225,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(plain_response(status, headers, body))
         self.transport.close()
 
-    def accept(self, request: Request) -> None:
-        """Answer 101. What is written next are websocket frames."""
+    def accept(self, request: Request, first: bytes = b"") -> None:
+        """Answer 101, and send the first frame with it."""
         response, self.deflates = switching_response(
             request, allow_compression=self.engine.websocket_compression
         )
@@ -236,7 +236,7 @@ class Connection(asyncio.Protocol):
         channel = self.transport.get_extra_info("socket")
         if channel is not None:
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BUFFER_BYTES)
-        self.transport.write(response)
+        self.transport.write(response + first)
 
     # --- Upgrading a polling session -----------------------------------------------------
 

@@ -272,10 +272,12 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
             connection.start_probe(session)
 
     def _start_websocket(self, session: Session, connection: "Connection") -> None:
-        connection.accept(session.request)
+        packet = self.open_packet(session, [])
+        connection.accept(session.request, packet.frame)
+        self.stats.frames_out += 1
+        self.stats.bytes_out += packet.size
         connection.session = session
         session.attach(connection)
-        session.send(self.open_packet(session, []))
         if self._server is not None and self._is_ours("connect"):
             self._server.peer_arrived(session)
 

@@ -8,6 +8,7 @@ dictionary of some kilobytes per connection instead.
 import base64
 import hashlib
 import sys
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,11 +89,17 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """Return a header, several of one name joined by commas; None if absent."""
-        values = [value for key, value in self.headers() if key == name]
+        raw, start = self.raw, b"\r\n" + name + b":"
+        values = []
+        found = raw.find(start)
+        while found >= 0:
+            end = raw.find(b"\r\n", found + 2)
+            values.append(raw[found + len(start) : end if end >= 0 else None].strip())
+            found = raw.find(start, found + 2)
         return b",".join(values).decode("latin-1") if values else None
 
-    def scope(self, kind: str = "http") -> dict[str, Any]:
-        """Build an ASGI scope."""
+    def scope(self, kind: str = "http", headers: Headers | None = None) -> dict[str, Any]:
+        """Build an ASGI scope, with the headers if somebody has just read them."""
         path, query = self.target
         scheme = self.scheme if kind == "http" else self.scheme.replace("http", "ws")
         return {
@@ -105,7 +112,7 @@ class Request:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": query.encode("latin-1"),
-            "headers": self.headers(),
+            "headers": self.headers() if headers is None else headers,
             "client": self.client,
             "server": self.server,
         }
@@ -113,6 +120,7 @@ class Request:
     def environ(self) -> dict[str, Any]:
         """Build the dictionary that python-socketio gives to connect handlers."""
         path, query = self.target
+        headers = self.headers()
         client = self.client or ("127.0.0.1", 0)
         environ: dict[str, Any] = {
             "wsgi.errors": sys.stderr,
@@ -132,16 +140,20 @@ class Request:
             "REMOTE_PORT": str(client[1]),
             "SERVER_NAME": "asgi",
             "SERVER_PORT": str(self.server[1]) if self.server else "0",
-            "asgi.scope": self.scope(),
+            "asgi.scope": self.scope(headers=headers),
         }
-        for name, value in self.headers():
+        for name, value in headers:
             text = value.decode("latin-1")
-            key = name.decode("latin-1").upper().replace("-", "_")
-            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-                key = "HTTP_" + key
+            key = _environ_key(name)
             environ[key] = f"{environ[key]},{text}" if key in environ else text
         environ["wsgi.url_scheme"] = environ.get("HTTP_X_FORWARDED_PROTO", self.scheme)
         return environ
+
+
+@lru_cache(maxsize=512)
+def _environ_key(name: bytes) -> str:
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
 def accept_key(key: str) -> bytes:

@@ -296,6 +296,11 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         if created:
             self.room_opened(joined)
 
+    async def enter_rooms(self, sid: str, namespace: str, rooms: Iterable[Any]) -> None:
+        """Put a local client into several rooms, waiting for all of them at once."""
+        for room in rooms:
+            self.basic_enter_room(sid, namespace, room)
+
     def basic_leave_room(self, sid: str, namespace: str, room: Any) -> None:
         member = self._index.member(sid, namespace)
         found = self._index.room(room, namespace)

@@ -14,7 +14,7 @@ counted.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -242,13 +242,26 @@ class AsyncRedisManager(socketio.AsyncRedisManager, AsyncManager):  # type: igno
         self, sid: str, namespace: str, room: Any, eio_sid: str | None = None
     ) -> None:
         await super().enter_room(sid, namespace, room, eio_sid=eio_sid)
-        if self.compatible or not self._started or not self._is_local(sid, namespace):
-            return
-        channel = self._room_channel(namespace, room)
-        if not self._bus.is_confirmed(channel) and not await self._bus.wait_confirmed(
-            channel, self._join_wait_seconds
-        ):
-            self.unconfirmed_joins += 1
+        if not self.compatible and self._started and self._is_local(sid, namespace):
+            await self._wait_subscribed(namespace, [room])
+
+    async def enter_rooms(self, sid: str, namespace: str, rooms: Iterable[Any]) -> None:
+        rooms = list(rooms)
+        await super().enter_rooms(sid, namespace, rooms)
+        if not self.compatible and self._started:
+            await self._wait_subscribed(namespace, rooms)
+
+    async def _wait_subscribed(self, namespace: str, rooms: Iterable[Any]) -> None:
+        """Wait for the subscriptions that are under way, all of them within one time."""
+        deadline = 0.0
+        for room in rooms:
+            channel = self._room_channel(namespace, room)
+            if self._bus.is_confirmed(channel):
+                continue
+            now = asyncio.get_running_loop().time()
+            deadline = deadline or now + self._join_wait_seconds
+            if not await self._bus.wait_confirmed(channel, max(0.0, deadline - now)):
+                self.unconfirmed_joins += 1
 
     def is_subscribed(self, room: Any, namespace: str = "/") -> bool:
         """Tell whether events of other pods for this room arrive now."""
