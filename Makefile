@@ -69,12 +69,16 @@ check: $(BIN)/.tests $(CONTRACT_CURRENT) $(WEB_CHECK) ## Formatting, lint, types
 	@if [ -d tests/unit ]; then echo "==> unit tests"; $(RUN) $(BIN)/pytest -q tests/unit; fi
 
 .PHONY: full
-full: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed ## Run the sizes named under Numbers in the issues, one after the other.
+full: $(BIN)/.tests $(WEB_PAGE) tests/e2e/js/node_modules/.installed tests/load/peers/node/node_modules/.installed ## Run the sizes named under Numbers in the issues, one after the other.
 	@$(RUN) tests/tools/run-full
 
 .PHONY: cluster-latency
 cluster-latency: $(BIN)/.tests ## Measure the way of a message through the cluster: 200 agents, 50 messages/s, a minute.
 	@$(RUN) python tests/load/cluster_latency.py
+
+.PHONY: transport-numbers
+transport-numbers: $(BIN)/.tests servers tests/load/peers/node/node_modules/.installed ## Measure what the transport promises, beside Node and the floor (half an hour; UWS_MODULE=… adds uWebSockets.js).
+	@$(RUN) PYTHONPATH=tests python tests/load/transport_numbers.py $(NUMBERS)
 
 .PHONY: compare
 compare: $(BIN)/.tests servers tests/load/peers/node/node_modules/.installed ## Load pytake.transport and its peers (Node, stock python-socketio) in turns; print the ratios. COMPARE="--list" shows what else.

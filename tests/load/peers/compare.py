@@ -81,6 +81,9 @@ SERVERS = {
     "node-redis": Server(_NODE, {"ADAPTER": "redis"}),
     "node-sharded": Server(_NODE, {"ADAPTER": "sharded"}),
     "stock-redis": Server(_uvicorn("false"), {"MANAGER": "redis"}),
+    # The whole product, and Node on uWebSockets.js, which is not on npm: UWS_MODULE names a build.
+    "gateway": Server([sys.executable, HERE / "gateway_peer.py", "{port}"], {"MANAGER": "redis"}),
+    "uws": Server(_NODE, {"ENGINE": "uws"}),
 }
 
 
@@ -94,6 +97,7 @@ class Test:
     title: str
     compresses: bool = False
     divided_by: str = ""
+    question: str = '427["ping",{}]'
 
 
 def _shape(connections: int, **more: Any) -> Shape:
@@ -170,20 +174,27 @@ def running(name: str, redis: RedisServer | None, compresses: bool) -> Iterator[
 
 
 def plan_of(test: Test, name: str, port: int, room: str = ROOM.format(1)) -> Plan:
-    token = jwt.encode(
-        {
-            "sub": "6ae9ebac-0000-4000-8000-000000000001",
-            "organization_id": "0a0a0a0a-0000-4000-8000-000000000001",
-            "role": "agent",
-            "exp": int(time.time()) + 86400,
-        },
-        SECRET,
-    )
     rooms = [Room(room)]
-    seat = Seat(token, 0, "40" + json.dumps({"token": token}), Peer.joins_with(rooms[0]))
     address = Address("127.0.0.1", port, "127.0.0.1", compresses=test.compresses)
-    seats = [seat] * test.shape.connections
-    return Plan(name, test.shape, address, Peer(rooms), seats, cpu=LOAD_CORE, engine="c")
+    # Three connections a user, as the cap of the product has it.
+    tokens = [token_of(user) for user in range(-(-test.shape.connections // 3))]
+    seats = [
+        Seat(token, 0, "40" + json.dumps({"token": token}), Peer.joins_with(rooms[0]))
+        for token in (tokens[number // 3] for number in range(test.shape.connections))
+    ]
+    peer = Peer(rooms, question=test.question)
+    return Plan(name, test.shape, address, peer, seats, cpu=LOAD_CORE, engine="c")
+
+
+def token_of(user: int) -> str:
+    """Return the token of one of many users of one organization."""
+    claims = {
+        "sub": f"6ae9ebac-0000-4000-8000-{user:012d}",
+        "organization_id": "0a0a0a0a-0000-4000-8000-000000000001",
+        "role": "agent",
+        "exp": int(time.time()) + 86400,
+    }
+    return jwt.encode(claims, SECRET)
 
 
 def run_once(test_name: str, server: str, redis: RedisServer | None) -> dict[str, float]:

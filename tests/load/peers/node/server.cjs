@@ -1,12 +1,13 @@
 // Socket.IO on Node as the peer of the comparison: the same events as ../transport_peer.py.
 //
-//   PORT, SECRET, ADAPTER=redis|sharded (else in memory), DEFLATE=1, REDIS_URL
+//   PORT, SECRET, ADAPTER=redis|sharded (else in memory), DEFLATE=1, REDIS_URL,
+//   ENGINE=uws with UWS_MODULE (else ws)
 const crypto = require("node:crypto");
 const http = require("node:http");
 const jwt = require("jsonwebtoken");
 const { Server } = require("socket.io");
 
-const { PORT, SECRET, ADAPTER, DEFLATE, REDIS_URL } = process.env;
+const { PORT, SECRET, ADAPTER, DEFLATE, REDIS_URL, ENGINE, UWS_MODULE } = process.env;
 
 async function adapter() {
   const { createClient } = require("redis");
@@ -56,6 +57,12 @@ async function main() {
     }
   });
   io.on("connection", (socket) => onConnection(io, socket));
+  if (ENGINE === "uws") {
+    const app = require(UWS_MODULE).App();
+    io.attachApp(app);
+    app.listen("127.0.0.1", Number(PORT), () => {});
+    return;
+  }
   const server = http.createServer();
   io.attach(server);
   server.listen({ port: Number(PORT), host: "127.0.0.1", backlog: 4096 });
