@@ -45,6 +45,7 @@ _ITEM = f'{{"conversation_id":"{ROOM.format(1)}","seq":1}}'
 RECEIPT = f'427["message:receipt",{{"items":[{_ITEM}],"t":1.5}}]'
 STALLED, READERS = 20, 100
 CPU, PER_MESSAGE = "server_us_per_op", "server_us_per_message"
+MEMORY = "server_kb_per_connection"
 
 Figures = dict[str, float]
 Measure = Callable[[str, "World"], Figures]
@@ -316,6 +317,7 @@ ROWS = {
             under(Connect, connections=5000, settle_seconds=2, compresses=True),
             (
                 Promise("≤ 900 µs where the floor costs 170", 900, of="gateway", is_floor_of=170),
+                Promise("≤ 10 KB a connection", 10, of="gateway", figure=MEMORY),
             ),
         ),
         Row(
@@ -332,15 +334,6 @@ ROWS = {
                     is_floor_of=170,
                 ),
             ),
-        ),
-        Row(
-            "memory",
-            "idle connection of the whole product, deflate negotiated",
-            "server_kb_per_connection",
-            ("pytake", "node", "gateway"),
-            under(Connect, connections=5000, settle_seconds=2, compresses=True),
-            (Promise("≤ 10 KB", 10, of="gateway"),),
-            "KB",
         ),
         Row(
             "steady500",
