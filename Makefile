@@ -84,6 +84,19 @@ transport-numbers: $(BIN)/.tests servers tests/load/peers/node/node_modules/.ins
 compare: $(BIN)/.tests servers tests/load/peers/node/node_modules/.installed ## Load pytake.transport and its peers (Node, stock python-socketio) in turns; print the ratios. COMPARE="--list" shows what else.
 	@$(RUN) python tests/load/peers/compare.py $(COMPARE)
 
+.PHONY: performance
+performance: $(BIN)/.tests ## Measure the product in a cluster under each scenario of pytake bench (five minutes).
+	@$(RUN) python tests/load/product_table.py $(PERFORMANCE)
+
+.PHONY: capacity
+capacity: $(BIN)/.tests ## Measure what things cost, and compare the capacity model with real storms (six minutes).
+	@$(RUN) python tests/load/measure_costs.py
+	@$(RUN) python tests/load/capacity_check.py
+
+.PHONY: soak
+soak: $(BIN)/.tests ## An hour of clients that come and go: does everything return to where it began?
+	@$(RUN) python tests/load/soak.py $(SOAK)
+
 .PHONY: format
 format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linter want them.
 	@$(BIN)/ruff check --fix-only --quiet .

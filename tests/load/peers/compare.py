@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -262,13 +263,18 @@ class _Sitting(Connect):
 Figures = dict[tuple[str, str], list[dict[str, float]]]
 
 
-def measure(tests: list[str], servers: list[str], repetitions: int, out: Path | None) -> Figures:
+def measure(
+    tests: list[str], servers: list[str], repetitions: int, out: Path | None, within: float
+) -> Figures:
     found: Figures = {}
+    deadline = time.monotonic() + within if within else math.inf
     with _redis(servers) as redis:
         for repetition in range(repetitions):
             for test in tests:
                 if _SAME_RUN.get(test) in tests:
                     continue
+                if time.monotonic() > deadline:
+                    return found
                 for server in servers:
                     if test == "uninterested" and not SERVERS[server].needs_redis:
                         continue
@@ -286,6 +292,17 @@ def measure(tests: list[str], servers: list[str], repetitions: int, out: Path | 
                         line = {"test": test, "server": server, **figures}
                         with out.open("a") as file:
                             file.write(json.dumps(line) + "\n")
+    return found
+
+
+def kept(path: Path) -> Figures:
+    """Read what `--out` wrote, one or several runs."""
+    found: Figures = {}
+    for line in path.read_text().splitlines():
+        figures = json.loads(line)
+        test, server = figures.pop("test"), figures.pop("server")
+        for each in (test, *(t for t, run in _SAME_RUN.items() if run == test)):
+            found.setdefault((each, server), []).append(figures)
     return found
 
 
@@ -379,16 +396,21 @@ def main() -> int:
     parser.add_argument("--servers", default="floor,pytake,node,stock")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--out", type=Path, help="append each run's figures as a line of JSON")
+    parser.add_argument("--within", type=float, default=0, help="seconds to begin tests in")
+    parser.add_argument("--read", type=Path, help="print the table of what --out kept; run nothing")
     parser.add_argument("--list", action="store_true")
     asked = parser.parse_args()
     if asked.list:
         print("servers:", *SERVERS, "\ntests:  ", *TESTS)
         return 0
     tests, servers = asked.tests.split(","), asked.servers.split(",")
+    if asked.read:
+        print(table(kept(asked.read), tests, servers))
+        return 0
     if unknown := (set(tests) - set(TESTS)) | (set(servers) - set(SERVERS)):
         parser.error(f"unknown: {', '.join(sorted(unknown))} (see --list)")
     print(versions(), flush=True)
-    found = measure(tests, servers, asked.repetitions, asked.out)
+    found = measure(tests, servers, asked.repetitions, asked.out, asked.within)
     print("\n" + table(found, tests, servers))
     return 0
 

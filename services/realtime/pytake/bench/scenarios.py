@@ -203,6 +203,8 @@ class Storm:
     """
 
     timing = Timing.CONNECTED
+    spreads = True
+    """Whether `connects_per_second` holds for the return, too."""
     GIVES_UP_SECONDS = 120.0
 
     def prepare(self, load: Load) -> None:
@@ -213,8 +215,8 @@ class Storm:
         swarm, seats = load.swarm, len(load.plan.seats)
         load.close_all()
         began = time.monotonic()
-        first_wait = load.shape.connects_per_second
-        spread = seats / first_wait if first_wait else 0.0
+        rate = load.shape.connects_per_second if self.spreads else 0.0
+        spread = seats / rate if rate else 0.0
         waiting = [(began + load.dice.random() * spread, n, 0) for n in range(seats)]
         heapq.heapify(waiting)
         attempts, refusals = 0, 0

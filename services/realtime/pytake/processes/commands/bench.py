@@ -313,3 +313,84 @@ def _about() -> str:
 
 for _name, _kind in KINDS.items():
     _offer(_name, _kind)
+
+
+@app.command("seed-table")
+@_failing_in_a_line
+def seed_table(
+    url: Annotated[str, _option("Where the server is.")] = "http://127.0.0.1:8000",
+    connections: Connections = 50,
+    rooms: Rooms = 10,
+    per_second: PerSecond = 2,
+    seconds: Annotated[float, _option("Of each way.", min=5)] = 60,
+    insecure: Insecure = False,
+) -> None:
+    """Polling every 5 s against the socket: latency, HTTP requests, bytes."""
+    import asyncio
+
+    from pytake.bench import seed_table as seed
+
+    address = address_of(url, verifies=not insecure)
+    people = People(connections, min(rooms, connections))
+    dialect, seats = make_world(address, _signing(), people)
+    polling, socket = asyncio.run(
+        seed.compare(address, dialect, seats, per_second=per_second, seconds=seconds)
+    )
+    typer.echo(seed.table(polling, socket))
+
+
+@app.command()
+@_failing_in_a_line
+def capacity(
+    connections: Annotated[int, _option("Clients.", min=1)] = 1_000_000,
+    messages_per_second: Annotated[float, _option("Stored and delivered.", min=0)] = 5_000,
+    viewers: Annotated[float, _option("Who has a message's conversation open.", min=0)] = 2,
+    list_watchers: Annotated[
+        float, _option("Whose list shows its conversation (docs/capacity.md).", min=0)
+    ] = 5,
+    events_per_minute: Annotated[float, _option("Typing, read … of each client.", min=0)] = 2,
+    joins_per_minute: Annotated[float, _option("Conversations opened by each.", min=0)] = 0.5,
+    core_share: Annotated[
+        float, _option("Of each core, in ordinary times.", min=0.05, max=0.95)
+    ] = 0.6,
+    pod_memory_mb: Annotated[float, _option("Limit of a gateway.", min=200)] = 1024,
+    connections_per_pod: Annotated[int, _option("PYTAKE_MAX_CONNECTIONS.", min=1)] = 10_000,
+    handshake_rate: Annotated[float, _option("PYTAKE_HANDSHAKE_RATE.", min=1)] = 1000,
+    spread_seconds: Annotated[float, _option("Jitter with which clients return.", min=0)] = 5,
+    drain_seconds: Annotated[float, _option("PYTAKE_DRAIN_SECONDS of the chart.", min=0.1)] = 60,
+    surge: Annotated[
+        float, _option("Share of gateways that a deploy replaces at a time.", min=0.01, max=1)
+    ] = 0.25,
+    whole_within: Annotated[float, _option("Seconds; for the headroom.", min=1)] = 30,
+    costs_file: Annotated[Path | None, _option("Your own measurement.", "--costs")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """How many pods, shards and workers a size needs; a deploy, a loss and a storm played on it."""
+    from pytake.bench.capacity import costs, report, sizing
+
+    try:
+        known = costs.read(costs_file) if costs_file else costs.measured()
+    except ValueError as error:
+        raise CannotConnect(str(error)) from error
+    demand = sizing.Demand(
+        connections,
+        messages_per_second,
+        viewers,
+        list_watchers,
+        events_per_minute,
+        joins_per_minute,
+    )
+    limits = sizing.Limits(core_share, pod_memory_mb, connections_per_pod=connections_per_pod)
+    text, found = report.capacity(
+        demand,
+        known,
+        limits,
+        whole_within_seconds=whole_within,
+        handshake_rate=handshake_rate,
+        spread_seconds=spread_seconds,
+        drain_seconds=drain_seconds,
+        surge_share=surge,
+    )
+    typer.echo(text)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
