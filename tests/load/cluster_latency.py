@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import math
+import ssl
 import sys
 import time
 from collections import Counter
@@ -28,6 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cluster.cluster import Cluster
 from cluster.waiting import eventually, scaled
+from pytake.bench.link import Link
+from pytake.bench.swarm import Address
+from pytake.bench.world import address_of
 
 P99_TARGET_SECONDS = 0.1
 _CONNECTING_AT_ONCE = 20
@@ -50,9 +54,8 @@ class Load:
 class Agent:
     """One connection over WSS, and what came over it.
 
-    Spoken by hand, because every message in an unassigned conversation also changes the inbox of
-    all agents: 10,000 events a second, most of which are only counted here. python-socketio's
-    client spends a whole processor on that, and would measure itself.
+    On the lean link of `pytake bench`: python-socketio's client spends a whole processor on the
+    list changes of 200 agents, and would measure itself.
     """
 
     def __init__(self, conversation_id: str) -> None:
@@ -62,42 +65,42 @@ class Agent:
         self.other_events = 0
         self.ends: list[str] = []
 
-    async def connect(self, session: aiohttp.ClientSession, url: str, token: str) -> None:
+    async def connect(self, address: Address, tls: ssl.SSLContext, token: str) -> None:
         """Connect and join the conversation."""
-        address = f"{url}/socket.io/?EIO=4&transport=websocket"
-        self._socket = await session.ws_connect(address, compress=15)
-        await self._until("0")
-        await self._socket.send_str("40" + json.dumps({"token": token}))
-        await self._until("40")
-        join = ["join_conversation", {"conversation_id": self.conversation_id}]
-        await self._socket.send_str("421" + json.dumps(join))
-        answer = json.loads((await self._until("431"))[3:])[0]
-        assert answer["ok"], answer
-
-    async def _until(self, beginning: str) -> str:
+        self._token = token
+        self._joined = asyncio.Event()
+        self._link = Link(address, self._take, self._take_end)
         async with asyncio.timeout(scaled(20)):
-            while not (text := await self._socket.receive_str()).startswith(beginning):
-                self._take(text)
-        return text
+            await self._link.open(tls)
+            await self._joined.wait()
 
-    async def listen(self) -> None:
-        """Take what comes until the connection ends."""
-        async for message in self._socket:
-            if message.data == "2":
-                await self._socket.send_str("3")
-            else:
-                self._take(message.data)
-        self.ends.append(str(self._socket.close_code))
+    def leave(self) -> None:
+        """End the connection; what comes later is not counted."""
+        self._link.abort()
 
-    def _take(self, text: str) -> None:
-        if text.startswith(('42["message:', '42["conversation:updated')):
-            event, data = json.loads(text[2:])
+    def _take(self, packet: bytes) -> None:
+        if packet.startswith((b'42["message:', b'42["conversation:updated')):
+            event, data = json.loads(packet[2:])
             message_id = data["id"] if event == "message:new" else None
             self.arrivals.append((message_id, data["seq"], time.perf_counter()))
-        elif text.startswith('42["error'):
-            self.ends.append(text)
+        elif packet == b"2":
+            self._link.send("3")
+        elif packet.startswith(b"0"):
+            self._link.send("40" + json.dumps({"token": self._token}))
+        elif packet.startswith(b"40"):
+            join = ["join_conversation", {"conversation_id": self.conversation_id}]
+            self._link.send("421" + json.dumps(join))
+        elif packet.startswith(b"431"):
+            answer = json.loads(packet[3:])[0]
+            assert answer["ok"], answer
+            self._joined.set()
+        elif packet.startswith((b'42["error', b"41", b"44")):
+            self.ends.append(packet.decode())
         else:
             self.other_events += 1
+
+    def _take_end(self, refusal: bytes) -> None:
+        self.ends.append(refusal.decode(errors="replace") or "closed")
 
 
 @dataclass(frozen=True)
@@ -164,21 +167,18 @@ async def measure(cluster: Cluster, load: Load) -> Figures:
 @asynccontextmanager
 async def _connected(cluster: Cluster, agents: list[Agent]) -> AsyncIterator[None]:
     places = asyncio.Semaphore(_CONNECTING_AT_ONCE)
-    connector = aiohttp.TCPConnector(ssl=cluster.tls(), limit=0)
-    # A shared jar would hold the affinity cookie of the first, and send all to one pod.
-    jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+    address = address_of(cluster.url, compresses=True)
 
-        async def connect(number: int, agent: Agent) -> None:
-            async with places:
-                await agent.connect(session, cluster.url, cluster.token(f"load-agent-{number}"))
+    async def connect(number: int, agent: Agent) -> None:
+        async with places:
+            await agent.connect(address, cluster.tls(), cluster.token(f"load-agent-{number}"))
 
-        await asyncio.gather(*(connect(*each) for each in enumerate(agents)))
-        async with asyncio.TaskGroup() as group:
-            listening = [group.create_task(agent.listen()) for agent in agents]
-            yield
-            for task in listening:
-                task.cancel()
+    await asyncio.gather(*(connect(*each) for each in enumerate(agents)))
+    try:
+        yield
+    finally:
+        for agent in agents:
+            agent.leave()
 
 
 Posted = dict[str, tuple[str, float, float]]

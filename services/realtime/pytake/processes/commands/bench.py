@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pytake.bench import report
+from pytake.bench import report, watch
 from pytake.bench.load import CannotConnect
 from pytake.bench.mixed import Mixed, Soak
 from pytake.bench.plan import Plan, Shape
@@ -31,6 +31,8 @@ app = typer.Typer(
 TOKEN_LIFE = timedelta(hours=12)
 AGENTS_AN_ORGANIZATION = 50
 _QUIET_LINE_SECONDS = 5
+_WATCH_SECONDS, _RESTING_SAMPLES, _LINGER_SECONDS = 5.0, 3, 15.0
+_ALLOWED_MB_PER_HOUR = 4.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ Pids = Annotated[
     list[int] | None,
     _option("Server processes to read; without: who listens on the port, if it is here."),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    _option("soak: inner addresses of pods, http://host:9090; tells what is left in them."),
+]
 JsonFile = Annotated[Path | None, _option("Write everything here.", "--json")]
 HtmlFile = Annotated[Path | None, _option("Write a page with plots here.", "--html")]
 
@@ -163,6 +169,7 @@ def _offer(name: str, kind: Kind) -> None:
         compress: Compress = False,
         insecure: Insecure = False,
         pid: Pids = None,
+        metrics: Metrics = None,
         json_file: JsonFile = None,
         html_file: HtmlFile = None,
     ) -> None:
@@ -203,10 +210,25 @@ def _offer(name: str, kind: Kind) -> None:
             pids=pids,
             on_tick=_Live(scenario.timing),
         )
-        _report(run(), json_file, html_file)
+        if metrics:
+            result, rest = _watched(run, metrics)
+            _report(result, json_file, html_file)
+            typer.echo(f"\n{rest}")
+        else:
+            _report(run(), json_file, html_file)
 
     command.__doc__ = kind.help
     app.command(name)(_failing_in_a_line(command))
+
+
+def _watched(run: Run, pods: list[str]) -> tuple[Result, str]:
+    """Run it, and tell from the pods' own metrics what they came to rest at."""
+    with watch.Watch({pod: pod for pod in pods}, every_seconds=_WATCH_SECONDS) as watching:
+        watching.rest("before", _RESTING_SAMPLES, after_seconds=0)
+        watching.enter("load")
+        result = run()
+        watching.rest("after", _RESTING_SAMPLES, after_seconds=_LINGER_SECONDS)
+    return result, watch.table(watching, _ALLOWED_MB_PER_HOUR)
 
 
 def _local_servers(addresses: list[Address]) -> list[int]:
