@@ -6,7 +6,7 @@ terraform {
 }
 
 locals {
-  # What one gateway holds with headroom for a lost pod and a rollout; docs/capacity.md has the model.
+  # What one gateway holds with headroom for a lost pod and a rollout; docs/sizing.md has the rules.
   gateways_for_load = ceil(var.peak_connections / (var.connections_per_gateway * 0.7))
   gateway_minimum   = max(2, local.gateways_for_load)
   gateway_maximum   = max(local.gateway_minimum * 3, 4)
