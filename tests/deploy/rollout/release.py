@@ -68,9 +68,12 @@ class Release(Cluster):
 
     async def __aexit__(self, *_: object) -> None:
         assert self._following is not None
+        has_failed = self._following.done()
         self._following.cancel()
         await asyncio.gather(self._following, return_exceptions=True)
         await asyncio.to_thread(self.stop)
+        if has_failed:
+            self._following.result()
 
     # --- what an operator does -------------------------------------------------------------------
 
