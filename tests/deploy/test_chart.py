@@ -221,6 +221,29 @@ def test_a_changed_setting_replaces_the_pods() -> None:
     assert checksum(LEAST) != checksum(with_values(gateway={"maxConnections": 7}))
 
 
+def test_only_a_gateway_that_tells_its_cost_gets_a_token_and_only_to_patch_pods() -> None:
+    objects = render(with_values(gateway={"podDeletionCost": True}))
+
+    tokens = {
+        name.rsplit("-", 1)[-1]: spec["automountServiceAccountToken"]
+        for name, spec in pods(objects)
+    }
+    assert {name for name, has_token in tokens.items() if has_token} == {"gateway"}
+    (role,) = of_kind(objects, "Role")
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
+    (gateway,) = of_kind(objects, "Deployment", "-gateway")
+    spec = gateway["spec"]["template"]["spec"]
+    (binding,) = of_kind(objects, "RoleBinding")
+    assert binding["subjects"][0]["name"] == spec["serviceAccountName"]
+    (name,) = [
+        each for each in spec["containers"][0]["env"] if each["name"] == "PYTAKE_DELETION_COST_POD"
+    ]
+    assert name["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    for item in objects:
+        for version in KUBERNETES:
+            kubernetes_validate.validate(item, version, strict=True)
+
+
 def test_proxies_wait_longer_than_ping_and_timeout_together() -> None:
     ingress = {"enabled": True, "host": "h", "profile": "ingress-nginx"}
     gateway = {"pingIntervalSeconds": 60, "pingTimeoutSeconds": 30}

@@ -1,4 +1,5 @@
-{{- /* One Deployment. Takes root, component, values, and extra: replicas?, grace, preStop. */ -}}
+{{- /* One Deployment. Takes root, component, values, and extra: replicas?, grace, preStop, account? (a
+service account whose token it gets). */ -}}
 {{- define "pytake.deployment" -}}
 {{- $root := .root -}}{{- $values := .values -}}
 {{- $labels := dict "root" $root "component" .component -}}
@@ -35,8 +36,8 @@ spec:
         {{- end }}
         {{- with $values.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec:
-      serviceAccountName: {{ include "pytake.serviceAccount" $root }}
-      automountServiceAccountToken: false
+      serviceAccountName: {{ default (include "pytake.serviceAccount" $root) .account }}
+      automountServiceAccountToken: {{ not (empty .account) }}
       terminationGracePeriodSeconds: {{ .grace }}
       enableServiceLinks: false
       securityContext: {{- toYaml $root.Values.podSecurityContext | nindent 8 }}
@@ -55,7 +56,12 @@ spec:
           terminationMessagePolicy: FallbackToLogsOnError
           envFrom:
             - configMapRef: {name: {{ include "pytake.fullname" $root }}-settings}
-          env: {{- include "pytake.secretEnv" $root | nindent 12 }}
+          env:
+            {{- include "pytake.secretEnv" $root | nindent 12 }}
+            {{- if .account }}
+            - name: PYTAKE_DELETION_COST_POD
+              valueFrom: {fieldRef: {fieldPath: metadata.name}}
+            {{- end }}
           ports:
             - {name: http, containerPort: 8000}
             - {name: inner, containerPort: 9090}

@@ -148,6 +148,8 @@ class Settings(BaseSettings):
     send_buffer_bytes: Annotated[int, Field(ge=65_536)] = 262_144
     send_buffer_total_bytes: Annotated[int, Field(ge=1_048_576)] = 134_217_728
     drain_seconds: Annotated[float, Field(ge=0)] | None = None
+    # Of a gateway that tells Kubernetes what its end would cost; empty: it tells nobody.
+    deletion_cost_pod: str = ""
     status_coalesce_ms: Annotated[int, Field(ge=0, le=5000)] = 100
     event_retention_days: Annotated[int, Field(ge=1)] = 90
     transport: Literal["direct", "stock"] = "direct"

@@ -7,6 +7,7 @@ Redis answers, and one that never reached Redis, asks for no clients.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn
@@ -35,6 +36,7 @@ from pytake.processes.api import StoreWatch, opened_store
 from pytake.processes.clock import utc_now
 from pytake.processes.figures import count_log_lines, show_feed, watch_store
 from pytake.processes.leaving import leave_first
+from pytake.processes.pod_deletion_cost import PodAddress, PodDeletionCost
 from pytake.processes.redis_client import ClusterCommands, connect_redis
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
@@ -99,6 +101,8 @@ async def serve_gateway(
             keep_garbage_frozen,
             *tokens.work,
         ]
+        if address := PodAddress.found(os.environ, settings.deletion_cost_pod):
+            background.append(PodDeletionCost(address, lambda: len(pod.gateway.registry)).run)
         app, options = pod.gateway.asgi(health)
         probes.started()
         await serve(
