@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from pytake.domain.errors import Unavailable
-from pytake.store import StoreNotUsable, migrate, open_store
+from pytake.store import StoreNotUsable, migrate, open_store, schema
 from pytake.store.engine import Database, parse_url
 from pytake.store.tables import metadata
 
@@ -151,7 +151,10 @@ async def test_a_database_remembers_the_programs_that_it_serves(empty_url: str) 
     def programs(connection: Connection) -> object:
         return connection.execute(text("SELECT value FROM meta WHERE key = 'programs'")).scalar()
 
-    assert await _in_database(empty_url, programs) == "0002 0001"
+    served = str(await _in_database(empty_url, programs)).split()
+    # None of the migrations so far has taken anything away: every program that there was is served.
+    scripts = Path(schema.__file__).parent / "migrations" / "versions"
+    assert served == sorted((path.name[:4] for path in scripts.glob("[0-9]*.py")), reverse=True)
 
 
 @pytest.mark.parametrize(
