@@ -1,20 +1,29 @@
 import { PhoneOff, Smartphone } from "lucide-react";
-import { useWords } from "../words";
+import { type Speech, useSpeech } from "../words";
+import { failureWords } from "../words/failures";
 import { AdminForm } from "./AdminForm";
 import { AdminPage } from "./AdminPage";
 import { AdminTable } from "./AdminTable";
+import { type Channel, ChannelActions } from "./ChannelActions";
 import { useItems } from "./use-page";
 
-interface Channel {
-  id: string;
-  name: string;
-  phone_number_id: string;
-  active: boolean;
+/** What there is to know of a number in one line: how it is called, and what WhatsApp thinks of it. */
+export function channelNote(channel: Channel, { words }: Speech): string {
+  const { display_phone_number, phone_number_id, quality_rating, messaging_limit } = channel;
+  const quality = quality_rating ? words.quality[quality_rating.toUpperCase()] : undefined;
+  return [
+    display_phone_number ?? phone_number_id,
+    quality,
+    messaging_limit && words.messagingLimit(messaging_limit),
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
-/** The WhatsApp numbers, and whether they work. */
+/** The WhatsApp numbers, whether they work, and what keeps them from it. */
 export function Channels() {
-  const words = useWords();
+  const speech = useSpeech();
+  const { words } = speech;
   const [loaded, reload] = useItems<Channel>("/channels");
   return (
     <AdminPage title={words.channels}>
@@ -24,12 +33,22 @@ export function Channels() {
         empty={{ icon: PhoneOff, title: words.noChannels, hint: words.noChannelsHint }}
         row={(channel) => ({
           icon: <Smartphone size={24} aria-hidden />,
-          title: channel.name,
-          note: channel.phone_number_id,
+          title: channel.verified_name ?? channel.name,
+          note: channelNote(channel, speech),
           state: {
             isGood: channel.active,
             text: channel.active ? words.active : words.inactive,
           },
+          more: (
+            <>
+              {channel.stopped_because && (
+                <p className="refusal" role="alert">
+                  {failureWords(speech, channel.stopped_because).join(" ")}
+                </p>
+              )}
+              <ChannelActions channel={channel} onChanged={reload} />
+            </>
+          ),
         })}
       />
       <AdminForm path="/channels" title={words.addChannel} icon={Smartphone} onAdded={reload}>

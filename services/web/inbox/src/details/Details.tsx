@@ -67,6 +67,12 @@ function Facts({ conversation }: { conversation: ConversationBody }) {
         <dd>
           <WindowLeft conversation={conversation} />
         </dd>
+        {contact.marketing_opt_out_at && (
+          <>
+            <dt>{words.optedOut}</dt>
+            <dd>{words.optedOutSince(fullTime(contact.marketing_opt_out_at, locale))}</dd>
+          </>
+        )}
         <dt>{words.startedAt}</dt>
         <dd>{fullTime(created_at, locale)}</dd>
       </dl>

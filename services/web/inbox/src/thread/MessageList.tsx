@@ -1,7 +1,7 @@
 import type { OpenConversation } from "@pytake/realtime/react";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useSpeech } from "../words";
 import { dayName } from "../words/times";
 import { MessageRow } from "./MessageRow";
@@ -32,12 +32,12 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
     paddingStart: 16,
     paddingEnd: 8,
   });
-  const { isAtEnd, unseen, day, onScroll, toEnd } = useEnd(open, items, virtual);
+  const height = useHeight(scroller);
+  const { isAtEnd, unseen, day, onScroll, toEnd } = useEnd(open, items, virtual, height);
 
   // A short conversation stands above the composer, where the next message will be. It is moved
   // by its transform: that is no layout, so nothing around it shifts.
   const total = virtual.getTotalSize();
-  const height = useHeight(scroller);
   const lift = Math.max(0, height - total);
   useStartAtEnd(open.phase === "ready", items.length, virtual);
   return (
@@ -82,7 +82,12 @@ function useStartAtEnd(isReady: boolean, count: number, virtual: Virtual) {
 }
 
 /** Whether the end is on the screen, what came below it, and the day at the top. */
-function useEnd(open: OpenConversation, items: readonly TimelineItem[], virtual: Virtual) {
+function useEnd(
+  open: OpenConversation,
+  items: readonly TimelineItem[],
+  virtual: Virtual,
+  height: number,
+) {
   const [isAtEnd, setAtEnd] = useState(true);
   const [day, setDay] = useState<string>();
   const [seenSeq, setSeenSeq] = useState(0);
@@ -100,6 +105,12 @@ function useEnd(open: OpenConversation, items: readonly TimelineItem[], virtual:
   useEffect(() => {
     if (isAtEnd) setSeenSeq(lastSeq);
   }, [isAtEnd, lastSeq]);
+  // Who is at the end stays there when the composer grows.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of the height counts
+  useLayoutEffect(() => {
+    const scroller = virtual.scrollElement;
+    if (scroller && isAtEnd) scroller.scrollTop = scroller.scrollHeight;
+  }, [height]);
   const unseen = isAtEnd
     ? 0
     : open.messages.filter((m) => m.seq > seenSeq && m.direction === "inbound").length;
