@@ -121,6 +121,15 @@ def offer_template(person: Person) -> None:
     person.page.route(re.compile(r"/api/v1/templates"), answer)
 
 
+def write_note(person: Person, text: str) -> None:
+    """Write a note to colleagues in the conversation that is open."""
+    person.page.locator("[data-write-note]").click()
+    field = person.page.locator("[data-note-composer] textarea")
+    field.fill(text)
+    field.press("Enter")
+    expect(person.page.locator("[data-note]", has_text=text.split()[-1])).to_have_count(1)
+
+
 def audit(page: Page, axe: str) -> list[str]:
     """Return what axe has to complain of, in one line each."""
     page.evaluate(axe)

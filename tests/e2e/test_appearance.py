@@ -41,9 +41,12 @@ class Album:
         self._axe = AXE.read_text()
         self.complaints: list[str] = []
 
-    def keep(self, page: Page, state: str) -> None:
+    def audit(self, page: Page, state: str) -> None:
         scenes.is_calm(page)
         self.complaints += [f"{state}: {each}" for each in scenes.audit(page, self._axe)]
+
+    def keep(self, page: Page, state: str) -> None:
+        self.audit(page, state)
         picture = page.screenshot()
         if self._folder:
             folder = ROOT / self._folder
@@ -115,6 +118,30 @@ def test_every_state_looks_as_the_brief_says(visitors: list[Person], album: Albu
     expect(admin.page.locator("[data-hop=waiting]")).to_have_count(0, timeout=40_000)
 
 
+def test_what_the_team_keeps_looks_like_no_message(visitors: list[Person], album: Album) -> None:
+    admin, bruno = visitors
+    for person in (admin, bruno):
+        person.sign_in()
+        person.open(scenes.BUSY)
+    scenes.write_note(bruno, f"@Marina Admin o kit sai sem custo, combinado ({album.name}).")
+    expect(admin.page.locator("[data-note]").last).to_be_in_viewport()
+    album.keep(admin.page, "note")
+    admin.page.locator("[data-write-note]").click()
+    admin.page.locator("[data-note-composer] textarea").fill("@")
+    expect(admin.page.locator("[data-suggestions]")).to_be_visible()
+    album.audit(admin.page, "note composer")
+    admin.page.locator("[data-note-composer] textarea").fill("")
+    admin.page.keyboard.press("Escape")
+
+    admin.page.fill("[data-composer]", "/")
+    expect(admin.page.locator(".suggestion").first).to_be_visible()
+    album.keep(admin.page, "canned")
+    admin.page.get_by_role("button", name="Editar respostas prontas").click()
+    album.audit(admin.page, "canned editor")
+    admin.page.get_by_role("button", name="Fechar").last.click()
+    admin.page.fill("[data-composer]", "")
+
+
 def test_window_empty_and_error_states(visitors: list[Person], album: Album) -> None:
     admin, _ = visitors
     admin.sign_in()
@@ -128,11 +155,17 @@ def test_window_empty_and_error_states(visitors: list[Person], album: Album) -> 
     admin.page.reload()
     admin.open("Larissa Monteiro")
     admin.page.locator(".template-choice").first.click()
+    # What was said stays above what is written, however tall that grows.
+    expect(admin.messages().last).to_be_in_viewport()
     album.keep(admin.page, "window-closed")
 
-    admin.page.goto(f"{admin.url}/admin/team")
-    expect(admin.page.locator(".admin-row").first).to_be_visible()
-    album.keep(admin.page, "team")
+    for page in ("team", "channels"):
+        admin.page.goto(f"{admin.url}/admin/{page}")
+        expect(admin.page.locator(".admin-row").first).to_be_visible()
+        album.keep(admin.page, page)
+    admin.page.goto(f"{admin.url}/admin/quarantine")
+    expect(admin.page.locator(".empty")).to_be_visible()
+    album.audit(admin.page, "quarantine")
 
     admin.page.route(
         re.compile(r"/api/v1/conversations\?"),
