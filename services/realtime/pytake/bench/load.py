@@ -64,9 +64,9 @@ class Load:
 
     # --- time ----------------------------------------------------------------------------
 
-    def step(self, milliseconds: int = 5) -> None:
+    def step(self, milliseconds: int = 5, own_deliveries: int = 0) -> None:
         """Let the clients work, and tell now and then how it goes."""
-        self.swarm.step(milliseconds)
+        self.swarm.step(milliseconds, own_deliveries)
         if time.monotonic() >= self._next_tick:
             self._tick()
 

@@ -139,8 +139,8 @@ class NativeSwarm:
     def request(self, request: bytes) -> bool:
         return bool(self._c.swarm_request(self._self, request, ctypes.c_size_t(len(request))))
 
-    def step(self, milliseconds: int) -> None:
-        self._c.swarm_step(self._self, milliseconds)
+    def step(self, milliseconds: int, own_deliveries: int = 0) -> None:
+        self._c.swarm_step(self._self, milliseconds, ctypes.c_uint64(own_deliveries))
 
     def measure(self, begins: bool) -> None:
         self._c.swarm_measure(self._self, int(begins))

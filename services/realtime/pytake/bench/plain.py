@@ -5,6 +5,7 @@ import re
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -61,6 +62,7 @@ class _Lane(asyncio.Protocol):
             return
         length = _LENGTH.search(head)
         is_whole = len(body) >= int(length[1]) if length else body.endswith(b"0\r\n\r\n")
+        is_whole |= head[9:12] in (b"204", b"304")
         if is_whole:
             self.swarm.note_response(self, head)
             self.buffer = b""
@@ -98,6 +100,8 @@ class PlainSwarm:
         self._histograms = [Histogram() for _ in Timing]
         self._measures = False
         self._repeated = ""
+        self._awaited = 0
+        self._has_awaited = asyncio.Event()
         self._last_error = b""
 
     # --- what scenarios do ---------------------------------------------------------------
@@ -152,8 +156,17 @@ class PlainSwarm:
             lane.opening = self._loop.create_task(self._open_lane(lane))
         return True
 
-    def step(self, milliseconds: int) -> None:
-        self._loop.run_until_complete(asyncio.sleep(milliseconds / 1000))
+    def step(self, milliseconds: int, own_deliveries: int = 0) -> None:
+        self._awaited = own_deliveries
+        self._has_awaited.clear()
+        if own_deliveries and self._counts.own_deliveries >= own_deliveries:
+            milliseconds = 0
+        self._loop.run_until_complete(self._pass(milliseconds / 1000))
+
+    async def _pass(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._has_awaited.wait()
 
     def measure(self, begins: bool) -> None:
         self._measures = begins
@@ -299,6 +312,8 @@ class PlainSwarm:
             seat.seen = max(seat.seen, int(seq[1]))
         if stamp := _STAMP.search(packet):
             self._counts.own_deliveries += stamp[1] == self._shard
+            if self._awaited and self._counts.own_deliveries >= self._awaited:
+                self._has_awaited.set()
             written = int(stamp[2])
             if written < seat.ready_at or self._states[seat.number] != State.READY:
                 self._counts.replayed += 1

@@ -120,7 +120,8 @@ class Fanout(_Broadcasting):
                     break
                 expected += reached
                 sent += 1
-            load.step(2)
+            # Until there is room for the next one.
+            load.step(20, max(1, int(expected - allowed + room_size)))
         return {"published": sent, "stalls": stalls}
 
 

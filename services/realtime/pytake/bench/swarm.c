@@ -2,7 +2,7 @@
  *
  * Python decides what happens (native.py); this file does it and counts. It speaks Engine.IO 4 and
  * Socket.IO 5 over ws://, and HTTP/1.1 with keep-alive for requests. One call of swarm_step takes
- * what the kernel has and returns; nothing blocks longer than it was told, nothing runs beside it.
+ * what comes for as long as it was told; nothing runs beside it.
  *
  * A packet that begins with the delivered prefix is a delivery. If it holds a stamp
  * "@T<shard>.<nanoseconds>@", its latency is recorded, and whether it is from this shard.
@@ -409,6 +409,7 @@ static size_t answer_size(const char *bytes, size_t size) {
     const char *blank = memmem(bytes, size, "\r\n\r\n", 4);
     if (!blank) return 0;
     size_t head = blank + 4 - bytes;
+    if (!memcmp(bytes + 9, "204", 3) || !memcmp(bytes + 9, "304", 3)) return head;
     for (const char *line = bytes; line < blank; line = memchr(line, '\n', blank + 2 - line) + 1) {
         if (!strncasecmp(line, "content-length:", 15)) {
             size_t whole = head + strtoul(line + 15, NULL, 10);
@@ -666,12 +667,19 @@ int swarm_request(swarm *s, const char *request, size_t size) {
     return 0;
 }
 
-/* Take what has come, waiting for it at most so long; return how many sockets had something. */
-int swarm_step(swarm *s, int milliseconds) {
+/* Take what comes for so long, or until there are so many deliveries of this shard (0: no end). */
+void swarm_step(swarm *s, int milliseconds, uint64_t own_deliveries) {
     struct epoll_event events[EVENTS_AT_ONCE];
-    int count = epoll_wait(s->epoll, events, EVENTS_AT_ONCE, milliseconds);
-    for (int i = 0; i < count; i++) on_event(events[i].data.ptr, events[i].events);
-    return count;
+    uint64_t end_at = now() + milliseconds * 1000000ull;
+    int left = milliseconds;
+    for (;;) {
+        int count = epoll_wait(s->epoll, events, EVENTS_AT_ONCE, left);
+        for (int i = 0; i < count; i++) on_event(events[i].data.ptr, events[i].events);
+        if (own_deliveries && s->counts.own_deliveries >= own_deliveries) return;
+        uint64_t at = now();
+        if (at >= end_at) return;
+        left = (int)((end_at - at + 999999) / 1000000);
+    }
 }
 
 /* Record latencies from now on; what was recorded before is forgotten when it begins. */

@@ -1,8 +1,8 @@
 """Thousands of clients as one object: what both generators can do, and which one is taken.
 
-The one in C costs 2 to 3 µs a frame and speaks ws:// only. The one in Python costs about ten times
+The one in C costs a few microseconds a frame, and speaks ws:// only. The one in Python costs three times
 as much, and speaks wss://, too. Scenarios are written once, against this interface, in one thread:
-`step` takes what came, everything else returns at once.
+things happen in `step`, everything else returns at once.
 """
 
 from collections.abc import Sequence
@@ -147,8 +147,8 @@ class Swarm(Protocol):
     def request(self, request: bytes) -> bool:
         """Send a whole HTTP request; False if all connections wait for answers."""
 
-    def step(self, milliseconds: int) -> None:
-        """Take what has come; wait for it at most so long."""
+    def step(self, milliseconds: int, own_deliveries: int = 0) -> None:
+        """Take what comes for so long; or, if given, until there are so many own deliveries."""
 
     def measure(self, begins: bool) -> None:
         """Begin to record latencies, forgetting what was recorded; or end it."""
