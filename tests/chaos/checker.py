@@ -2,8 +2,8 @@
 
 The rules are those of the contract: the log has no holes and no repeats; what was
 acknowledged is in it once; a reader that drops what it has seen ends with every event once
-and in order; a status never goes back; who lost access sees nothing committed after
-that; a connection whose successor has joined is silent.
+and in order; a status never goes back; nobody sees what was committed while it was somebody
+else's; a connection whose successor has joined is silent.
 """
 
 from __future__ import annotations
@@ -12,12 +12,25 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import quantiles
+from typing import NamedTuple
 
 from chaos.history import History, ReaderHistory, Sighting, StoredEvent
 
 RANK = {"pending": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4}
 FENCE_GRACE_SECONDS = 6.0
 """A draining pod may keep the old connection for 5 s after the new one has joined."""
+
+
+class Delivery(NamedTuple):
+    """A message on the screen of one reader, for the first time."""
+
+    sent: float
+    seen: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took from the acknowledgement; 0 for who saw it before the writer."""
+        return max(0.0, self.seen - self.sent)
 
 
 @dataclass
@@ -31,12 +44,20 @@ class Report:
     duplicated: int = 0
     out_of_order: int = 0
     violations: list[str] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
     recoveries: list[float] = field(default_factory=list)
+    marks: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    own_lag: float = 0.0
+    """How long the readers themselves were asleep, at worst: latencies below it are theirs."""
 
     @property
     def is_clean(self) -> bool:
         return not self.violations
+
+    @property
+    def latencies(self) -> list[float]:
+        return [delivery.seconds for delivery in self.deliveries]
 
     def percentile(self, figures: list[float], percent: int) -> float | None:
         """Return the percentile, or None when there is nothing to measure."""
@@ -47,7 +68,7 @@ class Report:
 
 def check(history: History) -> Report:
     """Return the report of a run whose truth has been read from the store."""
-    report = Report(sent=len(history.acknowledged))
+    report = Report(sent=len(history.acknowledged), marks=history.marks, notes=history.notes)
     for conversation_id, log in history.truth.items():
         report.events += len(log)
         report.violations += _broken_log(conversation_id, log)
@@ -100,9 +121,9 @@ def _check_reader(
         seen = [item for item in reader.sightings if item.conversation_id == conversation_id]
         _check_order(reader, conversation_id, seen, log, sent_at, report)
         _check_statuses(reader, conversation_id, seen, report)
-        _check_access(reader, conversation_id, seen, report)
+        _check_access(reader, conversation_id, seen, history, report)
     _check_fence(reader, report)
-    _check_inbox(reader, history, report)
+    _check_inbox(reader, report)
     report.recoveries += [outage.ended - outage.began for outage in reader.outages]
     for error in reader.errors:
         if error == "forbidden" and reader.lost_access:
@@ -141,7 +162,7 @@ def _check_order(
         if item.event == "message:new" and item.message_id:
             messages[item.message_id] += 1
             if (sent := sent_at.get(item.message_id)) is not None:
-                report.latencies.append(max(0.0, item.at - sent))
+                report.deliveries.append(Delivery(sent, item.at))
     for message_id, times in messages.items():
         if times > 1:
             report.duplicated += 1
@@ -198,17 +219,38 @@ def _check_statuses(
 
 
 def _check_access(
-    reader: ReaderHistory, conversation_id: str, seen: list[Sighting], report: Report
+    reader: ReaderHistory,
+    conversation_id: str,
+    seen: list[Sighting],
+    history: History,
+    report: Report,
 ) -> None:
-    for lost in reader.lost_access:
-        if lost.conversation_id != conversation_id:
-            continue
-        for item in seen:
-            if item.at > lost.at and item.seq > lost.head:
-                report.violations.append(
-                    f"{reader.name}: saw {conversation_id} #{item.seq} after losing access "
-                    f"at #{lost.head}"
-                )
+    """Nobody sees what was committed while the conversation was somebody else's.
+
+    The log says whose it was at each event, so this holds for replays and late arrivals, too.
+    """
+    if conversation_id not in history.reassigned:
+        if any(lost.conversation_id == conversation_id for lost in reader.lost_access):
+            report.violations.append(f"{reader.name}: lost {conversation_id}, which nobody took")
+        return
+    owners = _owners(history.truth.get(conversation_id, []))
+    for item in seen:
+        owner = owners.get(item.seq)
+        if owner is not None and owner != reader.user_id:
+            report.violations.append(
+                f"{reader.name}: saw {conversation_id} #{item.seq}, when it was {owner}'s"
+            )
+
+
+def _owners(log: list[StoredEvent]) -> dict[int, str | None]:
+    """Return whose a conversation was when each event was committed; None is everybody's."""
+    owner: str | None = None
+    owners: dict[int, str | None] = {}
+    for row in log:
+        if row.event == "conversation:updated":
+            owner = row.assigned_to
+        owners[row.seq] = owner
+    return owners
 
 
 def _check_fence(reader: ReaderHistory, report: Report) -> None:
@@ -226,12 +268,16 @@ def _check_fence(reader: ReaderHistory, report: Report) -> None:
             return
 
 
-def _check_inbox(reader: ReaderHistory, history: History, report: Report) -> None:
+def _check_inbox(reader: ReaderHistory, report: Report) -> None:
+    """The list that the reader kept is the one that it would load now."""
     if not reader.follows_list:
         return
-    for conversation_id, assignee in reader.inbox.items():
-        if conversation_id in history.assignees and assignee != history.assignees[conversation_id]:
+    for conversation_id in sorted(reader.inbox.keys() | reader.may_see.keys()):
+        shown, true = (
+            f"with {rows[conversation_id]}" if conversation_id in rows else "not at all"
+            for rows in (reader.inbox, reader.may_see)
+        )
+        if shown != true:
             report.violations.append(
-                f"{reader.name}: the list shows {conversation_id} with {assignee}, "
-                f"it is with {history.assignees[conversation_id]}"
+                f"{reader.name}: the list shows {conversation_id} {shown}, REST {true}"
             )

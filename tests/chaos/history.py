@@ -6,7 +6,6 @@ Times are `time.monotonic()` of the one process that holds all writers and reade
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -77,8 +76,12 @@ class ReaderHistory:
     """Links that the server left open although their successors had joined."""
     inbox: dict[str, str | None] = field(default_factory=dict)
     """By conversation: the assignee that the reader's list shows at the end."""
+    may_see: dict[str, str | None] = field(default_factory=dict)
+    """The same as REST gives it to this reader at the end."""
     follows_list: bool = False
     """Whether it loads its list as a page does, also when told to: only then can it be right."""
+    user_id: str = ""
+    """Who the server says that the reader is."""
     reads_to_the_end: bool = True
     """False for stalled readers, of whom nobody expects that they have seen everything."""
 
@@ -93,6 +96,8 @@ class StoredEvent:
     status: str | None
     text: str | None = None
     """Of a message: every text of a run is written once, so it names the message, too."""
+    assigned_to: str | None = None
+    """Of a `conversation:updated`: whose the conversation is from this event on."""
 
 
 @dataclass
@@ -102,8 +107,12 @@ class History:
     readers: list[ReaderHistory] = field(default_factory=list)
     acknowledged: list[Acknowledged] = field(default_factory=list)
     truth: dict[str, list[StoredEvent]] = field(default_factory=dict)
-    assignees: dict[str, str | None] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+    reassigned: set[str] = field(default_factory=set)
+    """Conversations that changed hands during the run: only these may be lost by a reader."""
+    marks: dict[str, float] = field(default_factory=dict)
+    """Moments of the story that its promises are about."""
+    notes: list[str] = field(default_factory=list)
+    """What the story found out by itself, for whoever reads the table."""
 
     def acknowledged_at(self) -> dict[str, float]:
         """Return when each message was acknowledged, by its id."""

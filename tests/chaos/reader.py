@@ -1,8 +1,8 @@
 """A client that follows conversations through every failure, and writes down what it saw.
 
-It speaks Engine.IO 4 over WebSocket by itself, because a run holds thousands of them in
-one process. It behaves as the contract asks of a good client: it resumes by `last_seq`, moves
-over when its pod drains, answers pings, backs off with jitter and never gives up.
+It behaves as the contract asks of a good client: it resumes by `last_seq`, moves over when its
+pod drains, answers pings, joins again what was refused for a moment, backs off with jitter and
+never gives up.
 """
 
 from __future__ import annotations
@@ -11,176 +11,20 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import aiohttp
-import orjson
 
 from chaos.history import Join, Lost, Outage, ReaderHistory, Sighting
+from chaos.inbox_list import InboxList, LoadList
+from chaos.link import Connection, Link
 
-DURABLE = {"message:new", "message:status", "conversation:updated", "message:status_batch"}
 EXPECTED_CODES = {"draining", "slow_consumer", "superseded", "unavailable", "overloaded"}
 """Codes that tell a client to come back; anything else is shown to the user."""
 
-LIST_NEWS = '42["inbox:updated"'
-
-CONNECT_SECONDS = 10.0
-JOIN_SECONDS = 15.0
 FENCE_SECONDS = 12.0
 """A draining pod ends the old connection 5 s after the new one; a frozen machine may be late."""
-
-
-class Closed(Exception):
-    """The connection ended; `code` says why, where the server said it."""
-
-    def __init__(self, code: str = "") -> None:
-        self.code = code
-        super().__init__(code)
-
-
-class Link:
-    """One connection: handshake, join of all conversations, then what comes."""
-
-    def __init__(self, reader: Reader, number: int, previous_sid: str | None) -> None:
-        self.reader = reader
-        self.number = number
-        self.previous_sid = previous_sid
-        self.sid = ""
-        self.is_whole = asyncio.Event()
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._silence = 60.0
-        self._waiting: dict[str, int] = {}
-
-    async def run(self) -> None:
-        """Connect and read until the connection ends; always raises `Closed`."""
-        reader = self.reader
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                self._socket = await reader.session.ws_connect(
-                    f"{reader.url}/socket.io/?EIO=4&transport=websocket",
-                    ssl=reader.tls,
-                    max_msg_size=0,
-                    autoclose=True,
-                )
-            await self._read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise Closed from error
-        finally:
-            await self.close()
-        raise Closed
-
-    async def close(self) -> None:
-        """End the connection from our side."""
-        if self._socket is not None and not self._socket.closed:
-            await self._socket.close()
-
-    async def _read(self) -> None:
-        assert self._socket is not None
-        while True:
-            # Not wait_for: that loses a cancellation which meets a frame, and the link lives on.
-            async with asyncio.timeout(self._silence):
-                frame = await self._socket.receive()
-            if frame.type is not aiohttp.WSMsgType.TEXT:
-                return
-            await self._take(str(frame.data))
-
-    async def _take(self, packet: str) -> None:
-        assert self._socket is not None
-        if packet == "2":
-            await self._socket.send_str("3")
-        elif packet.startswith(LIST_NEWS) and self.reader.load_list is None:
-            return  # every agent hears of every unassigned row: not decoded for who looks away
-        elif packet.startswith("42"):
-            event, *arguments = orjson.loads(packet[packet.index("[") :])
-            await self._event(event, arguments[0] if arguments else {})
-        elif packet.startswith("40"):
-            self.sid = orjson.loads(packet[2:])["sid"]
-            self.reader.connected(self.sid)
-            await self._join()
-        elif packet.startswith("44"):
-            code = orjson.loads(packet[2:]).get("data", {}).get("code", "")
-            self.reader.refused(code)
-            raise Closed(code)
-        elif packet.startswith("41"):
-            raise Closed
-        elif packet.startswith("0"):
-            opened = orjson.loads(packet[1:])
-            self._silence = (opened["pingInterval"] + opened["pingTimeout"]) / 1000 + 1
-            auth: dict[str, Any] = {"token": self.reader.token(), "features": self.reader.features}
-            if self.previous_sid:
-                auth["resume"] = {"previous_sid": self.previous_sid}
-            await self._socket.send_str("40" + orjson.dumps(auth).decode())
-
-    async def _join(self) -> None:
-        assert self._socket is not None
-        wanted = []
-        for conversation_id in self.reader.history.conversations:
-            ask: dict[str, Any] = {"conversation_id": conversation_id}
-            if (cursor := self.reader.cursors.get(conversation_id)) is not None:
-                ask["last_seq"] = cursor
-            wanted.append(ask)
-            self._waiting[conversation_id] = -1
-        payload = orjson.dumps(["join_conversations", {"conversations": wanted}]).decode()
-        await self._socket.send_str("42" + payload)
-
-    async def _event(self, event: str, data: dict[str, Any]) -> None:
-        if event in DURABLE:
-            self.reader.saw(self.number, event, data)
-            self._progress(data["conversation_id"])
-        elif event == "joined_conversation":
-            self.reader.joined(self.number, data)
-            self._waiting[data["conversation_id"]] = data["seq"]
-            self._progress(data["conversation_id"])
-        elif event == "left_conversation" and data.get("reason") == "forbidden":
-            self.reader.lost(data["conversation_id"])
-            self._waiting.pop(data["conversation_id"], None)
-        elif event in ("inbox:updated", "inbox:removed"):
-            self.reader.list_changed(event, data)
-        elif event == "resync":
-            self.reader.reload_list()
-        elif event == "server:draining":
-            self.reader.move_after(data["reconnect_after_ms"] / 1000)
-        elif event == "error":
-            self.reader.refused(data["code"])
-
-    def _progress(self, conversation_id: str) -> None:
-        """Note that a conversation has caught up; the link is whole when all have."""
-        awaited = self._waiting.get(conversation_id)
-        if awaited is not None and 0 <= awaited <= (self.reader.cursors.get(conversation_id) or 0):
-            del self._waiting[conversation_id]
-        if not self._waiting:
-            self.is_whole.set()
-
-
-class Connection:
-    """A link together with the task that reads it."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.reading = asyncio.create_task(self._follow())
-
-    async def _follow(self) -> None:
-        with suppress(Closed):
-            await self.link.run()
-
-    async def whole_or_ended(self, within_seconds: float = JOIN_SECONDS) -> None:
-        """Wait until all is joined and caught up, the connection ended, or time is up."""
-        whole = asyncio.create_task(self.link.is_whole.wait())
-        try:
-            await asyncio.wait(
-                {whole, self.reading},
-                return_when=asyncio.FIRST_COMPLETED,
-                timeout=within_seconds,
-            )
-        finally:
-            whole.cancel()
-
-    async def end(self) -> None:
-        """Stop reading and close."""
-        self.reading.cancel()
-        await asyncio.gather(self.reading, return_exceptions=True)
 
 
 class Reader:
@@ -207,11 +51,9 @@ class Reader:
         self.cursors: dict[str, int | None] = {}
         self._dice = dice
         self._link: Link | None = None
-        self.load_list: Callable[[], Awaitable[dict[str, str | None]]] | None = None
-        self._list_news: list[tuple[str, dict[str, Any]]] = []
-        self._list_seq: dict[str, int] = {}
-        self._loading: asyncio.Task[None] | None = None
+        self._list: InboxList | None = None
         self._links = 0
+        self.reads_again_at = 0.0
         self._previous_sid: str | None = None
         self._broken_at: float | None = None
         self._task: asyncio.Task[None] | None = None
@@ -226,20 +68,23 @@ class Reader:
 
     async def stop(self) -> None:
         """End for good."""
+        if self._list is not None:
+            await self._list.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def whole(self, within_seconds: float = 30) -> None:
-        """Wait until all conversations are joined and caught up on the present connection.
+    async def whole(self) -> None:
+        """Wait until all conversations are joined and caught up on the present connection."""
+        # Links come and go, each with an event of its own: there is no one event to wait for.
+        while not self.is_whole:
+            await asyncio.sleep(0.02)
 
-        Raises:
-            TimeoutError: That has not happened in time.
-        """
-        async with asyncio.timeout(within_seconds):
-            # Links come and go, each with an event of its own: there is no one event to wait for.
-            while not self.is_whole:
-                await asyncio.sleep(0.02)
+    def __str__(self) -> str:
+        if self._task is not None and self._task.done():
+            return f"{self.history.name} has ended"
+        link = "waits before it connects again" if self._link is None else str(self._link)
+        return f"{self.history.name}: {link}"
 
     @property
     def is_whole(self) -> bool:
@@ -260,10 +105,9 @@ class Reader:
                 if current is not None:
                     self._watch_fence(ended)
                 else:
-                    await ended.end()
-                if current is None:
                     self._broken_at = self._broken_at or time.monotonic()
                     self._link = None
+                    await ended.end()
                     await asyncio.sleep(self._dice.random() * min(5.0, 2.0**attempt))
         finally:
             for fence in self._fences:
@@ -293,7 +137,11 @@ class Reader:
         if connection.reading.done():
             return None
         successor = self._open()
-        await successor.whole_or_ended(within_seconds=20)
+        try:
+            await successor.whole_or_ended(within_seconds=20)
+        except asyncio.CancelledError:
+            await successor.end()
+            raise
         if successor.link.is_whole.is_set():
             self.history.superseded[connection.link.number] = time.monotonic()
             return successor
@@ -316,16 +164,29 @@ class Reader:
             await connection.end()
 
     def move_after(self, seconds: float) -> None:
-        """The pod drains: a second connection is opened first, then the first one left."""
+        """Open a second connection after a while, resume there, then leave the first one."""
         if self._drain_notice is not None and not self._drain_notice.done():
             self._drain_notice.set_result(seconds)
 
     # --- what a link reports ---------------------------------------------------------------
 
+    def draining(self, link: int, seconds: float) -> None:
+        """Move over, unless the link that was told is being left already."""
+        if link == self._links:
+            self.move_after(seconds)
+
     def connected(self, sid: str) -> None:
         """Remember whose place the next connection takes."""
         self._previous_sid = sid
         self.reload_list()
+
+    def stop_reading_for(self, seconds: float) -> None:
+        """Take nothing from the connection for a while, as a machine that thrashes."""
+        self.reads_again_at = time.monotonic() + seconds
+
+    def greeted(self, user_id: str) -> None:
+        """Remember who we are to the server."""
+        self.history.user_id = user_id
 
     def saw(self, link: int, event: str, data: dict[str, Any]) -> None:
         """Record a durable event and advance the cursor."""
@@ -371,39 +232,43 @@ class Reader:
         elif not data["recovered"]:
             self.history.errors.append(f"unrecovered join of {conversation_id}")
 
+    def wanted(self) -> Iterable[str]:
+        """Return what is to be joined: all of it but what was taken away."""
+        gone = {lost.conversation_id for lost in self.history.lost_access}
+        return (each for each in self.history.conversations if each not in gone)
+
     def lost(self, conversation_id: str) -> None:
         """Record that the server took the conversation away."""
         head = self.cursors.get(conversation_id) or 0
         self.history.lost_access.append(Lost(time.monotonic(), conversation_id, head))
 
-    def list_changed(self, event: str, data: dict[str, Any]) -> None:
-        """Keep the list as a page would."""
-        self._list_news.append((event, data))
-        if event == "inbox:removed":
-            self._list_seq[data["conversation_id"]] = data["seq"]
-            self.history.inbox.pop(data["conversation_id"], None)
-            return
-        conversation = data["conversation"]
-        if conversation["last_seq"] >= self._list_seq.get(conversation["id"], 0):
-            self._list_seq[conversation["id"]] = conversation["last_seq"]
-            self.history.inbox[conversation["id"]] = conversation["assigned_to"]
-
-    def reload_list(self) -> None:
-        """Load the list anew: after each connect, and when the server says `resync`."""
-        if self.load_list is not None and (self._loading is None or self._loading.done()):
-            self._loading = asyncio.create_task(self._reload(self.load_list))
-
-    async def _reload(self, load: Callable[[], Awaitable[dict[str, str | None]]]) -> None:
-        self._list_news.clear()
-        self.history.inbox.clear()
-        loaded = await load()
-        news, self._list_news = self._list_news, []
-        self.history.inbox.clear()
-        self.history.inbox.update(loaded)
-        for event, data in news:
-            self.list_changed(event, data)
-
     def refused(self, code: str) -> None:
         """Record an error that a user would see; invitations to come back are none."""
         if code not in EXPECTED_CODES:
             self.history.errors.append(code)
+
+    def failed(self, error: Exception) -> None:
+        """Record a fault of this reader itself."""
+        self.history.errors.append(f"a fault of the reader: {error!r}")
+
+    # --- the inbox list --------------------------------------------------------------------
+
+    @property
+    def follows_list(self) -> bool:
+        return self._list is not None
+
+    def follow_list(self, load: LoadList) -> None:
+        """Keep the inbox list as a page does; the checker compares it at the end."""
+        self.history.follows_list = True
+        self._list = InboxList(self.history.inbox, load)
+        self._list.reload()
+
+    def list_changed(self, event: str, data: dict[str, Any]) -> None:
+        """Take in a change of the list."""
+        if self._list is not None:
+            self._list.changed(event, data)
+
+    def reload_list(self) -> None:
+        """Load the list anew: after each connect, and when the server says `resync`."""
+        if self._list is not None:
+            self._list.reload()

@@ -7,44 +7,87 @@ import asyncio
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
 
 from chaos.checker import Report, check
+from chaos.phases import OwnLag, Stuck, phase
 from chaos.sabotage import SabotagedCluster
 from chaos.scenarios import SCENARIOS, Scenario
 from chaos.workload import Workload
 from cluster.cluster import Cluster
+from cluster.hosts import HostsMissing, Network
 
 HEAD = (
     f"{'scenario':<28}{'sent':>7}{'events':>8}{'delivered':>10}{'lost':>6}{'twice':>6}"
     f"{'order':>6}{'p99 ms':>9}{'whole p50':>10}{'p99 s':>7}  result"
 )
 
+LAG_WORTH_TELLING = 0.2
+LEFT_OUT = 3
+"""The exit status where nothing failed, and something could not be tried on this machine."""
 
-def cluster_of(scenario: Scenario) -> Cluster:
-    """Return the cluster in which the story is told."""
+
+@contextmanager
+def cluster_of(scenario: Scenario) -> Iterator[Cluster]:
+    """Run the cluster in which the story is told.
+
+    Raises:
+        HostsMissing: The story needs hosts of their own, which this machine cannot have.
+    """
+    with Network() if scenario.has_hosts else nullcontext() as network:
+        cluster = _cluster(scenario, network)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def _cluster(scenario: Scenario, network: Network | None) -> Cluster:
     options: dict[str, Any] = {"gateways": scenario.gateways, "apis": 1, "relays": 1}
+    options["network"] = network
     if scenario.sabotage:
         how, *kinds = scenario.sabotage
         return SabotagedCluster(how, kinds, settings=scenario.settings, **options)
     return Cluster(settings=scenario.settings, **options)
 
 
-async def run_scenario(scenario: Scenario, seed: int) -> Report:
-    """Start a cluster, tell the story under load, and check the histories."""
-    cluster = cluster_of(scenario)
-    await asyncio.to_thread(cluster.start)
+async def run_scenario(scenario: Scenario, seed: int, *, patience_seconds: float = 120) -> Report:
+    """Start a cluster, tell the story under load, and check the histories.
+
+    Raises:
+        Stuck: A part of the run took longer than the patience; the message says what is missing.
+    """
+    running = cluster_of(scenario)
+    cluster = await asyncio.to_thread(running.__enter__)
     try:
-        dice = random.Random(seed)
-        async with Workload(cluster, scenario.load, dice) as workload:
-            await workload.all_whole(120)
-            workload.start_writing()
-            await scenario.story(workload)
-            await workload.stop_writing()
-            await workload.settle(60)
-            return check(workload.history)
+        return await _tell_story(scenario, cluster, seed, patience_seconds)
     finally:
-        await asyncio.to_thread(cluster.stop)
+        await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+async def _tell_story(scenario: Scenario, cluster: Cluster, seed: int, patience: float) -> Report:
+    workload = Workload(cluster, scenario.load, random.Random(seed))
+
+    def part(what: str) -> AbstractAsyncContextManager[None]:
+        return phase(f"{scenario.name}: {what}", patience, workload.missing)
+
+    async with workload, OwnLag() as lag:
+        async with part("every reader is whole"):
+            await workload.all_whole()
+        workload.start_writing()
+        async with part("the story is told"):
+            await scenario.story(workload)
+        async with part("every post is acknowledged"):
+            await workload.stop_writing()
+        async with part("the store tells the truth"):
+            await workload.read_the_truth()
+        await workload.settle(patience / 2)
+        report = check(workload.history)
+        report.own_lag = lag.longest
+        return report
 
 
 def line_of(name: str, report: Report) -> str:
@@ -65,20 +108,44 @@ def line_of(name: str, report: Report) -> str:
 
 async def _run(names: list[str], seed: int) -> int:
     print(f"seed {seed}\n{HEAD}", flush=True)
-    delivered, failed = 0, []
+    delivered = 0
+    failed, left_out = [], []
     for name in names:
         began = time.monotonic()
-        report = await run_scenario(SCENARIOS[name], seed)
+        try:
+            report = await run_scenario(SCENARIOS[name], seed)
+        except HostsMissing as why:
+            print(f"{name:<28}left out: {why}", flush=True)
+            left_out.append(name)
+            continue
+        except Exception as broken:  # the next story may still be told
+            what = str(broken) if isinstance(broken, Stuck | AssertionError) else repr(broken)
+            seconds = time.monotonic() - began
+            print(f"{name:<28}did not end ({seconds:.0f} s)\n    {what}", flush=True)
+            failed.append(name)
+            continue
         print(f"{line_of(name, report)} ({time.monotonic() - began:.0f} s)", flush=True)
-        for violation in report.violations[:10]:
-            print(f"    {violation}", flush=True)
         delivered += report.delivered
-        if not report.is_clean:
+        if not _tell(SCENARIOS[name], report):
             failed.append(name)
     print(
-        f"{delivered} deliveries checked in {len(names)} scenarios, {len(failed)} with violations"
+        f"{delivered} deliveries checked in {len(names)} scenarios; "
+        f"failed: {', '.join(failed) or 'none'}; left out: {', '.join(left_out) or 'none'}"
     )
-    return 1 if failed else 0
+    return 1 if failed else LEFT_OUT if left_out else 0
+
+
+def _tell(scenario: Scenario, report: Report) -> bool:
+    """Print what is behind the row; whether everything that was promised was kept."""
+    verdicts = [promise.verdict(report) for promise in scenario.promises]
+    lines = [sentence + ("" if kept else ": BROKEN") for kept, sentence in verdicts]
+    lines += report.notes
+    lines += report.violations[:10]
+    if report.own_lag > LAG_WORTH_TELLING:
+        lines.append(f"the readers themselves stood still for up to {report.own_lag:.2f} s")
+    for line in lines:
+        print(f"    {line}", flush=True)
+    return report.is_clean and all(kept for kept, _ in verdicts)
 
 
 def main() -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,9 +13,39 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
 from chaos.workload import Workload
+from cluster.waiting import eventually
 
 SMALL_BUFFER = 4096
 PAGE_BYTES = 4096
+CLOSED = re.compile(
+    r'^pytake_connections_closed_total\{[^}]*reason="slow_consumer"[^}]*\} (\S+)', re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """How the resident memory of all gateways went while readers were stalled, in bytes."""
+
+    before: int
+    connected: int
+    highest: int
+    afterwards: int
+    closed: int
+
+    @property
+    def growth_bytes(self) -> int:
+        """What not reading costs: from all connected to the highest."""
+        return self.highest - self.connected
+
+    @property
+    def sentence(self) -> str:
+        before, connected, highest, afterwards = (
+            each >> 20 for each in (self.before, self.connected, self.highest, self.afterwards)
+        )
+        return (
+            f"{self.closed} slow consumers closed; memory of the gateways in MiB: {before} before, "
+            f"{connected} with all connected, {highest} at most, {afterwards} afterwards"
+        )
 
 
 class StalledReaders:
@@ -23,6 +55,7 @@ class StalledReaders:
         self._workload = workload
         self._count = count
         self._connections: list[ClientConnection] = []
+        self._before = self.memory_bytes()
 
     async def __aenter__(self) -> StalledReaders:
         limit = asyncio.Semaphore(20)
@@ -61,6 +94,29 @@ class StalledReaders:
         await connection.send("42" + orjson.dumps(message).decode())
         connection.transport.pause_reading()
         return connection
+
+    async def watch_until_closed(self, within_seconds: float) -> Peak:
+        """Look at the memory of the gateways until they have closed every stalled connection.
+
+        Raises:
+            TimeoutError: They left some open.
+        """
+        connected = highest = self.memory_bytes()
+
+        async def all_closed() -> bool:
+            nonlocal highest
+            highest = max(highest, self.memory_bytes())
+            return await self._closed() >= self._count
+
+        await eventually(all_closed, "all stalled readers are closed", within_seconds)
+        await asyncio.sleep(3)
+        return Peak(self._before, connected, highest, self.memory_bytes(), await self._closed())
+
+    async def _closed(self) -> int:
+        pages = await asyncio.gather(
+            *(asyncio.to_thread(pod.metrics) for pod in self._workload.cluster.gateways)
+        )
+        return sum(int(float(count)) for page in pages for count in CLOSED.findall(page))
 
     def memory_bytes(self) -> int:
         """Return the resident memory of all gateways together."""

@@ -6,10 +6,9 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import aiohttp
@@ -19,8 +18,12 @@ from chaos.reader import Reader
 from cluster.cluster import Cluster
 from cluster.waiting import scaled
 
+Value = TypeVar("Value")
+
 REQUEST_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.2
 PAGE = 500
+FILLER = "cheio de espera "
 REPEATED_POSTS = 0.02
 """Part of the messages that are posted once more, as a client does that lost the answer."""
 
@@ -34,6 +37,8 @@ class Load:
     joined_by_each: int = 10
     messages_per_second: float = 50
     features: tuple[str, ...] = ()
+    text_bytes: int = 0
+    """Each text is filled up to this length; 0 leaves it at its number."""
 
 
 @dataclass
@@ -48,6 +53,9 @@ class Workload:
     readers: list[Reader] = field(default_factory=list)
     conversations: list[str] = field(default_factory=list)
     refused_posts: int = 0
+    last_refusal: str = ""
+    unanswered: dict[str, str] = field(default_factory=dict)
+    """Messages that were posted and not acknowledged yet, and what came instead."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _user_ids: dict[str, str] = field(default_factory=dict)
     _writing: bool = True
@@ -79,6 +87,19 @@ class Workload:
         await asyncio.gather(*(reader.stop() for reader in self.readers))
         await self.session.close()
 
+    def missing(self) -> Iterator[str]:
+        """Say what keeps the run from going on: posts without an answer, readers that lack."""
+        for key, last in self.unanswered.items():
+            yield f"message {key} is not acknowledged; the last answer: {last}"
+        for reader in self._reading():
+            if not reader.is_whole:
+                yield str(reader)
+        yield from self._behind()
+
+    def mark(self, moment: str) -> None:
+        """Remember a moment of the story, for the promises that are about it."""
+        self.history.marks[moment] = time.monotonic()
+
     def _token(self, user: str, *, role: str = "agent") -> Callable[[], str]:
         token = self.cluster.token(user, role=role, lifetime_seconds=3600)
         return lambda: token
@@ -102,10 +123,12 @@ class Workload:
         reader.start()
         return reader
 
-    async def all_whole(self, within_seconds: float = 30) -> None:
+    def _reading(self) -> list[Reader]:
+        return [reader for reader in self.readers if reader.history.reads_to_the_end]
+
+    async def all_whole(self) -> None:
         """Wait until every reader that reads has caught up with all its conversations."""
-        reading = [reader for reader in self.readers if reader.history.reads_to_the_end]
-        await asyncio.gather(*(reader.whole(scaled(within_seconds)) for reader in reading))
+        await asyncio.gather(*(reader.whole() for reader in self._reading()))
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -138,32 +161,44 @@ class Workload:
         """Post one message and repeat it with the same id until it is acknowledged."""
         body = {
             "message_type": "text",
-            "content": {"text": text},
+            "content": {"text": self._filled(text)},
             "client_message_id": client_message_id,
         }
         address = f"{self.url}/api/v1/conversations/{conversation_id}/messages"
-        while True:
-            with suppress(aiohttp.ClientError, OSError, TimeoutError):
-                async with self.session.post(address, json=body, headers=self.headers) as answer:
-                    if answer.status in (200, 201):
-                        message = await answer.json()
-                        self.history.acknowledged.append(
-                            Acknowledged(
-                                time.monotonic(), conversation_id, client_message_id, message["id"]
-                            )
-                        )
-                        return
-                    if answer.status < 500 and answer.status != 429:
-                        raise AssertionError(f"{answer.status}: {await answer.text()}")
+        self.unanswered[client_message_id] = "none yet"
+        while (message := await self._try_to_post(address, body)) is None:
             self.refused_posts += 1
+            self.unanswered[client_message_id] = self.last_refusal
             await asyncio.sleep(0.05 + self.dice.random() * 0.2)
+        del self.unanswered[client_message_id]
+        self.history.acknowledged.append(
+            Acknowledged(time.monotonic(), conversation_id, client_message_id, message["id"])
+        )
+
+    async def _try_to_post(self, address: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            async with self.session.post(address, json=body, headers=self.headers) as answer:
+                if answer.status in (200, 201):
+                    message: dict[str, Any] = await answer.json()
+                    return message
+                self.last_refusal = f"{answer.status}: {(await answer.text())[:200]}"
+                if answer.status < 500 and answer.status != 429:
+                    raise AssertionError(self.last_refusal)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.last_refusal = repr(error)
+        return None
+
+    def _filled(self, text: str) -> str:
+        lacks = self.load.text_bytes - len(text)
+        return text if lacks <= 0 else (text + " " + FILLER * (lacks // len(FILLER) + 1))[:-1]
 
     # --- lists and rights ------------------------------------------------------------------
 
     async def assign(self, conversation_id: str, name: str | None) -> None:
         """Give a conversation to a reader's user, or to nobody, as an admin does."""
+        self.history.reassigned.add(conversation_id)
         user_id = None if name is None else await self._user_id(name)
-        await self._patch(conversation_id, {"assigned_to": user_id})
+        await self._ask_until_answered(self._patch, conversation_id, {"assigned_to": user_id})
 
     async def _patch(self, conversation_id: str, body: dict[str, Any]) -> None:
         address = f"{self.url}/api/v1/conversations/{conversation_id}"
@@ -171,22 +206,20 @@ class Workload:
             answer.raise_for_status()
 
     async def _user_id(self, name: str) -> str:
-        if not self._user_ids:
+        async def load() -> dict[str, str]:
             address = f"{self.url}/api/v1/users"
             async with self.session.get(address, headers=self.headers) as answer:
                 answer.raise_for_status()
                 items = (await answer.json())["items"]
-            self._user_ids.update({item["name"]: item["id"] for item in items})
+            return {item["name"]: item["id"] for item in items}
+
+        if not self._user_ids:
+            self._user_ids.update(await self._ask_until_answered(load))
         return self._user_ids[name.capitalize()]
 
     def follow_list(self, reader: Reader) -> None:
         """Let a reader keep its inbox list as a page does; the checker compares it at the end."""
-
-        async def load() -> dict[str, str | None]:
-            return await self.assignees(reader.token())
-
-        reader.load_list = load
-        reader.history.follows_list = True
+        reader.follow_list(lambda: self.assignees(reader.token()))
 
     async def assignees(self, token: str) -> dict[str, str | None]:
         """Return who has which conversation, as the list of this user shows it."""
@@ -205,32 +238,52 @@ class Workload:
 
     # --- the truth -------------------------------------------------------------------------
 
+    async def read_the_truth(self) -> None:
+        """Read the logs and the assignees from the store, however long it is away."""
+        history = self.history
+        for conversation_id in self.conversations:
+            log = await self._ask_until_answered(self._log_of, conversation_id)
+            history.truth[conversation_id] = log
+        for reader in self.readers:
+            if reader.follows_list:
+                shown = await self._ask_until_answered(self.assignees, reader.token())
+                reader.history.may_see = shown
+
+    async def _ask_until_answered(
+        self, ask: Callable[..., Awaitable[Value]], *arguments: Any
+    ) -> Value:
+        while True:
+            try:
+                return await ask(*arguments)
+            except aiohttp.ClientResponseError as error:
+                if error.status < 500 and error.status != 429:
+                    raise
+                self.last_refusal = repr(error)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                self.last_refusal = repr(error)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
     async def settle(self, within_seconds: float = 30) -> None:
-        """Read the truth from the store, and wait until every reader has reached it.
+        """Wait until every reader has reached the truth.
 
         A reader that never gets there is left to the checker, which says what it lacks.
         """
-        for conversation_id in self.conversations:
-            self.history.truth[conversation_id] = await self._log_of(conversation_id)
-        self.history.assignees = await self.assignees(self._token("writer", role="bot")())
         deadline = time.monotonic() + scaled(within_seconds)
-        while time.monotonic() < deadline and not self._all_at_the_end():
+        while time.monotonic() < deadline and any(True for _ in self._behind()):
             await asyncio.sleep(0.05)
 
-    def _all_at_the_end(self) -> bool:
+    def _behind(self) -> Iterator[str]:
         heads = {
             conversation_id: log[-1].seq if log else 0
             for conversation_id, log in self.history.truth.items()
         }
-        return all(
-            (reader.cursors.get(conversation_id) or 0) >= heads[conversation_id]
-            for reader in self.readers
-            if reader.history.reads_to_the_end
-            for conversation_id in reader.history.conversations
-            if not any(
-                lost.conversation_id == conversation_id for lost in reader.history.lost_access
-            )
-        )
+        for reader in self._reading():
+            for conversation_id in reader.wanted():
+                reached = reader.cursors.get(conversation_id) or 0
+                if reached < (head := heads.get(conversation_id, 0)):
+                    yield f"{reader} is at #{reached} of {conversation_id}, the log at #{head}"
+            if reader.follows_list and reader.history.inbox != reader.history.may_see:
+                yield f"{reader.history.name}: the list shows something else than REST"
 
     async def _log_of(self, conversation_id: str) -> list[StoredEvent]:
         log: list[StoredEvent] = []
@@ -254,4 +307,5 @@ def _stored(item: dict[str, Any]) -> StoredEvent:
         data["id"] if is_new else data.get("message_id"),
         data.get("status") if item["event"] != "conversation:updated" else None,
         data["content"].get("text") if is_new else None,
+        data.get("assigned_to"),
     )

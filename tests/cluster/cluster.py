@@ -14,6 +14,7 @@ import httpx
 import jwt
 
 from cluster.certificates import create_certificates
+from cluster.hosts import Host, Network
 from cluster.nginx_server import Flavor, NginxServer
 from cluster.pods import Pod, PodKind, run_pytake
 from cluster.postgres_server import PostgresServer
@@ -41,7 +42,8 @@ class Cluster:
     """A cluster that is up between `start` and `stop`, or inside a `with`.
 
     Redis and PostgreSQL are its own unless they are given; then it has a database of its own and
-    shares the Redis, so that only one cluster at a time may use one.
+    shares the Redis, so that only one cluster at a time may use one. With a network, Redis,
+    PostgreSQL and each gateway are hosts of their own; NGINX, API and relay stay with the tests.
     """
 
     def __init__(
@@ -55,19 +57,28 @@ class Cluster:
         postgres: PostgresServer | None = None,
         flavor: Flavor = "1.30",
         folder: Path | None = None,
+        network: Network | None = None,
     ) -> None:
         self.folder = folder or temporary_folder("cluster")
         self.certificates = create_certificates(self.folder)
         self._own_servers: list[Program] = []
-        self.redis = redis or self._own(RedisServer(self.folder))
-        self.postgres = postgres or self._own(PostgresServer(self.folder))
+        self.network = network
+        self.redis = redis or self._own(RedisServer(self.folder, host=self._host("redis")))
+        self.postgres = postgres or self._own(
+            PostgresServer(self.folder, host=self._host("postgres"))
+        )
         self.nginx = NginxServer(self.folder, self.certificates, flavor=flavor)
         self.settings = dict(_SETTINGS) | {"PYTAKE_CORS_ALLOWED_ORIGINS": self.nginx.url}
+        if network is not None:
+            self.settings["PYTAKE_TRUSTED_PROXIES"] += f",{network.address}/32"
         self._chosen_settings = dict(settings or {})
         self._sizes: dict[PodKind, int] = {"api": apis, "gateway": gateways, "relay": relays}
         self._database: str | None = None
         self.pods: list[Pod] = []
         self._removed: list[Pod] = []
+
+    def _host(self, name: str) -> Host | None:
+        return self.network.host(name) if self.network is not None else None
 
     def _own(self, server: Any) -> Any:
         self._own_servers.append(server)
@@ -175,7 +186,9 @@ class Cluster:
 
     def _new_pod(self, kind: PodKind, settings: Mapping[str, str] | None = None) -> Pod:
         number = sum(pod.kind == kind for pod in (*self.pods, *self._removed)) + 1
-        pod = Pod(kind, f"{kind}-{number}", self.folder, self.settings | dict(settings or {}))
+        name = f"{kind}-{number}"
+        host = self._host(name) if kind == "gateway" else None
+        pod = Pod(kind, name, self.folder, self.settings | dict(settings or {}), host)
         self.pods.append(pod)
         return pod
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import httpx
 
+from cluster.hosts import Host
 from cluster.programs import Program, ProgramFailed
 from cluster.waiting import scaled
 
@@ -31,11 +32,21 @@ class Pod(Program):
 
     logs: ClassVar[set[Path]] = set()
 
-    def __init__(self, kind: PodKind, name: str, folder: Path, settings: Mapping[str, str]) -> None:
-        environment = pod_environment({**settings, "PYTAKE_PORT": "0", "PYTAKE_METRICS_PORT": "0"})
+    def __init__(
+        self,
+        kind: PodKind,
+        name: str,
+        folder: Path,
+        settings: Mapping[str, str],
+        host: Host | None = None,
+    ) -> None:
+        chosen = {**settings, "PYTAKE_PORT": "0", "PYTAKE_METRICS_PORT": "0"}
+        if host is not None:
+            chosen["PYTAKE_HOST"] = host.address
+        environment = pod_environment(chosen)
         # The folder holds no .env: only these settings count.
         super().__init__(
-            name, [_PYTAKE, kind], folder / f"{name}.log", env=environment, folder=folder
+            name, [_PYTAKE, kind], folder / f"{name}.log", env=environment, folder=folder, host=host
         )
         self.kind = kind
         Pod.logs.add(self.log)

@@ -12,9 +12,11 @@ from uuid import uuid4
 
 import asyncpg
 
+from cluster.hosts import Host
 from cluster.programs import (
     Program,
     ProgramFailed,
+    address_of,
     find_program,
     free_port,
     hand_over,
@@ -24,7 +26,6 @@ from cluster.waiting import scaled
 
 _USER = "pytake"
 _SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "300",
     "shared_buffers": "128MB",
@@ -42,13 +43,24 @@ class PostgresServer(Program):
     stop_signal = signal.SIGQUIT  # immediate: nothing is worth a checkpoint
 
     def __init__(
-        self, folder: Path, *, durable: bool = False, settings: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        durable: bool = False,
+        settings: dict[str, str] | None = None,
+        host: Host | None = None,
     ) -> None:
         self.port = free_port()
+        self.address = address_of(host)
         self.data = folder / f"postgres-{self.port}"
         binaries = "/usr/lib/postgresql/*/bin"
         self._initdb = find_program("initdb", f"{binaries}/initdb")
-        chosen = _SETTINGS | ({} if durable else _CARELESS) | (settings or {})
+        chosen = (
+            _SETTINGS
+            | {"listen_addresses": self.address}
+            | ({} if durable else _CARELESS)
+            | (settings or {})
+        )
         command: list[str | Path] = [
             *(find_program("postgres", f"{binaries}/postgres"), "-D", self.data),
             *("-p", str(self.port)),
@@ -60,6 +72,7 @@ class PostgresServer(Program):
             folder / f"postgres-{self.port}.log",
             user=unprivileged_user(),
             folder=Path("/"),
+            host=host,
         )
         # Filled in by the first cluster that needs it.
         self.migrated_template: str | None = None
@@ -87,6 +100,9 @@ class PostgresServer(Program):
         initdb.start()
         if initdb.wait(60) != 0:
             raise ProgramFailed(f"initdb:\n{initdb.last_words()}")
+        if self.host is not None:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet trust\n")
 
     def is_serving(self) -> bool:
         with contextlib.suppress(OSError, asyncpg.PostgresError):
@@ -94,7 +110,7 @@ class PostgresServer(Program):
         return False
 
     def database_url(self, name: str, *, driver: str = "postgresql") -> str:
-        return f"{driver}://{_USER}@127.0.0.1:{self.port}/{name}"
+        return f"{driver}://{_USER}@{self.address}:{self.port}/{name}"
 
     def create_database(self, *, template: str = "template0") -> str:
         """Make a database with an unused name and return that name."""

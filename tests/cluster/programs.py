@@ -14,9 +14,12 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from cluster.waiting import scaled, wait_until
+
+if TYPE_CHECKING:
+    from cluster.hosts import Host
 
 # An empty environment has no sbin, where Debian keeps nginx and pgbouncer.
 _SEARCH_PATH = os.pathsep.join(
@@ -59,6 +62,14 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
                 return port
     raise OSError("no free port on 127.0.0.1")
+
+
+LOOPBACK = "127.0.0.1"
+
+
+def address_of(host: Host | None) -> str:
+    """Where a program on this host is reached; without a host of its own, on loopback."""
+    return LOOPBACK if host is None else host.address
 
 
 def is_listening(port: int) -> bool:
@@ -153,6 +164,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         folder: Path | None = None,
+        host: Host | None = None,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
@@ -160,6 +172,7 @@ class Program:
         self.env = dict(env) if env is not None else None
         self.user = user
         self.folder = folder
+        self.host = host
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -174,16 +187,19 @@ class Program:
 
     def start(self) -> None:
         """Start the process; whether it serves already is for `wait_until_serving` to say."""
+        # On another host the user is changed there: who enters its namespace must be root.
+        user = self.user if self.host is None else None
+        command = self.command if self.host is None else self.host.command(self.command, self.user)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                self.command,
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.env,
-                user=self.user,
-                group=pwd.getpwnam(self.user).pw_gid if self.user else None,
-                extra_groups=[] if self.user else None,
+                user=user,
+                group=pwd.getpwnam(user).pw_gid if user else None,
+                extra_groups=[] if user else None,
                 cwd=self.folder,
                 start_new_session=True,
             )

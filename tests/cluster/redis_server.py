@@ -9,7 +9,8 @@ from urllib.parse import quote
 import redis
 
 from cluster.certificates import Certificates
-from cluster.programs import Program, find_program, free_port
+from cluster.hosts import Host
+from cluster.programs import Program, address_of, find_program, free_port
 
 
 class RedisServer(Program):
@@ -22,14 +23,16 @@ class RedisServer(Program):
         password: str | None = None,
         certificates: Certificates | None = None,
         options: tuple[str, ...] = (),
+        host: Host | None = None,
     ) -> None:
         self.port = free_port()
+        self.address = address_of(host)
         self.password = password
         self.certificates = certificates
         plain_port, tls_port = (0, self.port) if certificates else (self.port, 0)
         command = [
             str(find_program("redis-server")),
-            *("--bind", "127.0.0.1", "--port", str(plain_port), "--dir", str(folder)),
+            *("--bind", self.address, "--port", str(plain_port), "--dir", str(folder)),
             *("--save", "", "--appendonly", "no"),
         ]
         if certificates:
@@ -39,13 +42,16 @@ class RedisServer(Program):
             command += ["--tls-ca-cert-file", str(certificates.authority)]
         if password:
             command += ["--requirepass", password]
-        super().__init__("redis", [*command, *options], folder / f"redis-{self.port}.log")
+        if host is not None:
+            command += ["--protected-mode", "no"]  # nobody but the cluster is on that network
+        log = folder / f"redis-{self.port}.log"
+        super().__init__("redis", [*command, *options], log, host=host)
 
     @property
     def url(self) -> str:
         scheme = "rediss" if self.certificates else "redis"
         login = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"{scheme}://{login}127.0.0.1:{self.port}/0"
+        return f"{scheme}://{login}{self.address}:{self.port}/0"
 
     def client(self) -> redis.Redis:
         """A synchronous client, for a test's own look into the server."""

@@ -1,5 +1,7 @@
 """The checker itself: a clean history passes, each kind of wrong one is named."""
 
+import pytest
+
 from chaos.checker import check
 from chaos.history import (
     Acknowledged,
@@ -99,11 +101,33 @@ def test_a_status_that_goes_back_is_named() -> None:
     assert any("went back to delivered" in sentence for sentence in check(history).violations)
 
 
-def test_an_event_after_losing_access_is_named() -> None:
-    history, reader = history_of(new(1), new(2), new(3, at=7.0))
-    reader.lost_access.append(Lost(5.0, ROOM, 2))
+def taken_over(owner: str | None) -> tuple[History, ReaderHistory]:
+    """A conversation that everybody sees up to its second event, and `owner` from then on."""
+    history, reader = history_of(new(1), new(3))
+    history.truth[ROOM][1] = StoredEvent(2, "conversation:updated", None, None, None, owner)
+    history.reassigned.add(ROOM)
+    reader.user_id = "ana"
+    return history, reader
 
-    assert any("after losing access" in sentence for sentence in check(history).violations)
+
+def test_an_event_of_a_conversation_that_was_taken_away_is_named() -> None:
+    history, _ = taken_over("rui")
+
+    assert any("when it was rui's" in sentence for sentence in check(history).violations)
+
+
+def test_a_conversation_that_came_to_the_reader_or_to_nobody_may_be_seen() -> None:
+    for owner in ("ana", None):
+        history, _ = taken_over(owner)
+
+        assert not any("when it was" in sentence for sentence in check(history).violations)
+
+
+def test_losing_a_conversation_that_nobody_took_is_named() -> None:
+    history, reader = history_of(new(1), new(2), new(3))
+    reader.lost_access.append(Lost(9.0, ROOM, 3))
+
+    assert any("which nobody took" in sentence for sentence in check(history).violations)
 
 
 def test_a_connection_that_outlives_its_successor_is_named() -> None:
@@ -113,10 +137,14 @@ def test_a_connection_that_outlives_its_successor_is_named() -> None:
     assert any("went on 15.0 s" in sentence for sentence in check(history).violations)
 
 
-def test_a_list_that_shows_another_assignee_is_named() -> None:
+@pytest.mark.parametrize(
+    ("shown", "true"),
+    [({ROOM: "ana"}, {ROOM: "rui"}), ({ROOM: "ana"}, {}), ({}, {ROOM: None})],
+)
+def test_a_list_that_shows_something_else_than_rest_is_named(
+    shown: dict[str, str | None], true: dict[str, str | None]
+) -> None:
     history, reader = history_of(new(1), new(2), new(3))
-    history.assignees[ROOM] = "rui"
-    reader.inbox[ROOM] = "ana"
-    reader.follows_list = True
+    reader.follows_list, reader.inbox, reader.may_see = True, shown, true
 
-    assert any("it is with rui" in sentence for sentence in check(history).violations)
+    assert any("the list shows" in sentence for sentence in check(history).violations)
