@@ -15,7 +15,7 @@ from typing import Any
 from chaos.faulty_proxy import FaultyProxy
 from chaos.promises import CAUGHT_UP, MOVED_UNNOTICED, WHOLE_AGAIN, Promise
 from chaos.sabotage import heal
-from chaos.stalled_reader import StalledReaders
+from chaos.stalled_reader import StalledReaders, narrow_session
 from chaos.workload import Load, Workload
 from cluster.pods import Pod
 from cluster.programs import Program
@@ -214,14 +214,28 @@ async def readers_stalled(workload: Workload) -> None:
     misses nothing.
     """
     await _calm(3)
-    async with StalledReaders(workload, count=500) as stalled:
-        for reader in workload.readers[::5]:
+    async with StalledReaders(workload, count=500) as stalled, narrow_session() as session:
+        paused = [
+            workload.add_reader(
+                f"paused-{number}",
+                tuple(workload.conversations),
+                url=workload.cluster.gateways[number % 2].address,
+                session=session,
+            )
+            for number in range(12)
+        ]
+        await workload.all_whole()
+        for reader in paused:
             reader.stop_reading_for(15)
         peak = await stalled.watch_until_closed(within_seconds=60)
-    await _calm(5)
+        await _calm(15)
+        await workload.stop_writing()
+        await workload.read_the_truth()
+        await workload.settle(60)
     workload.history.notes.append(peak.sentence)
-    if peak.growth_bytes > STALLED_BYTES:
-        raise AssertionError(peak.sentence)
+    never_closed = [reader.history.name for reader in paused if not reader.history.outages]
+    if never_closed or peak.growth_bytes > STALLED_BYTES:
+        raise AssertionError(f"{peak.sentence}; not closed and resumed: {never_closed}")
 
 
 async def everybody_comes_back(workload: Workload) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import orjson
+from aiohttp import AddrInfoType
 from websockets.asyncio.client import ClientConnection, connect
 
 from chaos.workload import Workload
@@ -20,6 +22,17 @@ PAGE_BYTES = 4096
 CLOSED = re.compile(
     r'^pytake_connections_closed_total\{[^}]*reason="slow_consumer"[^}]*\} (\S+)', re.MULTILINE
 )
+
+
+def narrow_session() -> aiohttp.ClientSession:
+    """A session whose connections take little ahead: who stops reading stops the sender soon."""
+
+    def narrow(address: AddrInfoType) -> socket.socket:
+        channel = socket.socket(*address[:3])
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        return channel
+
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=narrow))
 
 
 @dataclass(frozen=True)

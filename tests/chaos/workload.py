@@ -105,15 +105,20 @@ class Workload:
         return lambda: token
 
     def add_reader(
-        self, name: str, conversations: tuple[str, ...], *, role: str = "agent", url: str = ""
+        self,
+        name: str,
+        conversations: tuple[str, ...],
+        *,
+        url: str = "",
+        session: aiohttp.ClientSession | None = None,
     ) -> Reader:
         """Start one more reader; its history is part of the run."""
         reader = Reader(
             name,
             url or self.url,
             conversations,
-            token=self._token(name, role=role),
-            session=self.session,
+            token=self._token(name),
+            session=session or self.session,
             tls=self.tls,
             dice=random.Random(self.dice.random()),
             features=self.load.features,

@@ -15,7 +15,9 @@ import hiredis
 from pytake.broker.redis_address import Node, RedisAddress
 
 CONNECT_SECONDS = 2.0
-MAX_BACK_OFF_SECONDS = 5.0
+MAX_BACK_OFF_SECONDS = 3.0
+"""Everybody has caught up five seconds after Redis is back: this, and the time to do it."""
+
 FIRST_BACK_OFF_SECONDS = 0.1
 READ_BYTES = 65_536
 
@@ -192,7 +194,7 @@ async def open_master(address: RedisAddress) -> RedisLink:
 
 
 class BackOff:
-    """Waits between attempts: full jitter, doubling, at most 5 s; begins anew on success."""
+    """Waits between attempts: full jitter, doubling, at most 3 s; begins anew on success."""
 
     def __init__(self) -> None:
         self._attempt = 0
