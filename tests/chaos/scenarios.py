@@ -214,7 +214,8 @@ async def readers_stalled(workload: Workload) -> None:
     misses nothing.
     """
     await _calm(3)
-    async with StalledReaders(workload, count=500) as stalled, narrow_session() as session:
+    session = workload.keep(narrow_session())
+    async with StalledReaders(workload, count=500) as stalled:
         paused = [
             workload.add_reader(
                 f"paused-{number}",
@@ -228,10 +229,7 @@ async def readers_stalled(workload: Workload) -> None:
         for reader in paused:
             reader.stop_reading_for(15)
         peak = await stalled.watch_until_closed(within_seconds=60)
-        await _calm(15)
-        await workload.stop_writing()
-        await workload.read_the_truth()
-        await workload.settle(60)
+    await _calm(15)
     workload.history.notes.append(peak.sentence)
     never_closed = [reader.history.name for reader in paused if not reader.history.outages]
     if never_closed or peak.growth_bytes > STALLED_BYTES:

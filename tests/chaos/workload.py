@@ -57,6 +57,7 @@ class Workload:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Messages that were posted and not acknowledged yet, and what came instead."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _user_ids: dict[str, str] = field(default_factory=dict)
     _writing: bool = True
 
@@ -85,7 +86,13 @@ class Workload:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(reader.stop() for reader in self.readers))
-        await self.session.close()
+        for session in (self.session, *self._sessions):
+            await session.close()
+
+    def keep(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Close the session once all readers have stopped."""
+        self._sessions.append(session)
+        return session
 
     def missing(self) -> Iterator[str]:
         """Say what keeps the run from going on: posts without an answer, readers that lack."""
