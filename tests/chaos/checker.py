@@ -68,7 +68,8 @@ class Report:
 
 def check(history: History) -> Report:
     """Return the report of a run whose truth has been read from the store."""
-    report = Report(sent=len(history.acknowledged), marks=history.marks, notes=history.notes)
+    sent = len(history.acknowledged) + len(history.written)
+    report = Report(sent=sent, marks=history.marks, notes=history.notes)
     for conversation_id, log in history.truth.items():
         report.events += len(log)
         report.violations += _broken_log(conversation_id, log)
@@ -111,6 +112,9 @@ def _lost_acknowledgements(history: History) -> Iterator[str]:
         for item in items:
             if item.message_id not in stored:
                 yield f"{conversation_id}: acknowledged {item.message_id} is not in the log"
+    for conversation_id, text in history.written:
+        if not any(row.text == text for row in history.truth.get(conversation_id, [])):
+            yield f"{conversation_id}: the customer's {text!r} is not in the log"
 
 
 def _check_reader(

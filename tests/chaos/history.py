@@ -107,6 +107,8 @@ class History:
     readers: list[ReaderHistory] = field(default_factory=list)
     acknowledged: list[Acknowledged] = field(default_factory=list)
     truth: dict[str, list[StoredEvent]] = field(default_factory=dict)
+    written: list[tuple[str, str]] = field(default_factory=list)
+    """What customers wrote, by conversation: the provider delivers it until its 200."""
     reassigned: set[str] = field(default_factory=set)
     """Conversations that changed hands during the run: only these may be lost by a reader."""
     marks: dict[str, float] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
 
 from chaos.checker import Report, check
+from chaos.customers import Customers
 from chaos.phases import OwnLag, Stuck, phase
 from chaos.sabotage import SabotagedCluster
 from chaos.scenarios import SCENARIOS, Scenario
@@ -30,28 +31,33 @@ LEFT_OUT = 3
 
 
 @contextmanager
-def cluster_of(scenario: Scenario) -> Iterator[Cluster]:
-    """Run the cluster in which the story is told.
+def world_of(scenario: Scenario) -> Iterator[tuple[Cluster, Customers | None]]:
+    """Run the cluster in which the story is told, and the customers who write to it.
 
     Raises:
         HostsMissing: The story needs hosts of their own, which this machine cannot have.
     """
     with Network() if scenario.has_hosts else nullcontext() as network:
-        cluster = _cluster(scenario, network)
+        customers = Customers() if scenario.has_customers else None
+        settings = scenario.settings | (customers.settings if customers else {})
+        cluster = _cluster(scenario, settings=settings, network=network)
         try:
             cluster.start()
-            yield cluster
+            if customers is not None:
+                customers.start(cluster)
+            yield cluster, customers
         finally:
+            if customers is not None:
+                customers.stop()
             cluster.stop()
 
 
-def _cluster(scenario: Scenario, network: Network | None) -> Cluster:
-    options: dict[str, Any] = {"gateways": scenario.gateways, "apis": 1, "relays": 1}
-    options["network"] = network
+def _cluster(scenario: Scenario, **options: Any) -> Cluster:
+    options |= {"gateways": scenario.gateways, "apis": 1, "relays": scenario.relays}
     if scenario.sabotage:
         how, *kinds = scenario.sabotage
-        return SabotagedCluster(how, kinds, settings=scenario.settings, **options)
-    return Cluster(settings=scenario.settings, **options)
+        return SabotagedCluster(how, kinds, **options)
+    return Cluster(**options)
 
 
 async def run_scenario(scenario: Scenario, seed: int, *, patience_seconds: float = 120) -> Report:
@@ -60,17 +66,16 @@ async def run_scenario(scenario: Scenario, seed: int, *, patience_seconds: float
     Raises:
         Stuck: A part of the run took longer than the patience; the message says what is missing.
     """
-    running = cluster_of(scenario)
-    cluster = await asyncio.to_thread(running.__enter__)
+    world = world_of(scenario)
+    cluster, customers = await asyncio.to_thread(world.__enter__)
     try:
-        return await _tell_story(scenario, cluster, seed, patience_seconds)
+        workload = Workload(cluster, scenario.load, random.Random(seed), customers)
+        return await _tell_story(scenario, workload, patience_seconds)
     finally:
-        await asyncio.to_thread(running.__exit__, None, None, None)
+        await asyncio.to_thread(world.__exit__, None, None, None)
 
 
-async def _tell_story(scenario: Scenario, cluster: Cluster, seed: int, patience: float) -> Report:
-    workload = Workload(cluster, scenario.load, random.Random(seed))
-
+async def _tell_story(scenario: Scenario, workload: Workload, patience: float) -> Report:
     def part(what: str) -> AbstractAsyncContextManager[None]:
         return phase(f"{scenario.name}: {what}", patience, workload.missing)
 

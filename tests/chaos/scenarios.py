@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaos.faulty_proxy import FaultyProxy
@@ -37,6 +37,9 @@ class Scenario:
     settings: dict[str, str] = field(default_factory=dict)
     sabotage: tuple[Any, ...] = ()
     """A way of `chaos.sabotage`, and the kinds of pods that it befalls."""
+    has_customers: bool = False
+    """Whether customers write, too, and the provider reports what became of our messages."""
+    relays: int = 1
     has_hosts: bool = False
     """Whether Redis, PostgreSQL and the gateways are hosts of their own, with links to cut."""
     promises: tuple[Promise, ...] = ()
@@ -274,6 +277,17 @@ async def _change_hands(workload: Workload, conversations: list[str]) -> None:
         await asyncio.sleep(0.2)
 
 
+async def channel_disturbed(workload: Workload) -> None:
+    """What brings webhooks in and messages out dies again and again, while customers write."""
+    cluster = workload.cluster
+    for _ in range(2):
+        await relay_killed(workload)
+        await api_killed(workload)
+    await asyncio.to_thread(cluster.postgres.restart)
+    await _calm(5)
+    await gateway_killed(workload)
+
+
 async def _pull_the_cable(program: Program, seconds: float) -> None:
     assert program.host is not None
     await asyncio.to_thread(program.host.cut)
@@ -316,6 +330,9 @@ async def mixed(workload: Workload) -> None:
 
 QUICK_PINGS = {"PYTAKE_PING_INTERVAL": "4", "PYTAKE_PING_TIMEOUT": "4"}
 """Only pings tell a client that its gateway is out of reach; nobody waits 45 s for them here."""
+
+CUSTOMERS = Load(conversations=40, readers=60, joined_by_each=10, messages_per_second=15)
+WITH_CUSTOMERS: dict[str, Any] = {"has_customers": True, "relays": 2}
 
 SCENARIOS = {
     scenario.name: scenario
@@ -367,8 +384,14 @@ SCENARIOS = {
         Scenario("gateway's cable pulled", gateway_cut_off, settings=QUICK_PINGS, has_hosts=True),
         Scenario("redis's cable pulled", redis_cut_off, has_hosts=True, promises=(CAUGHT_UP,)),
         Scenario("postgres's cable pulled", postgres_cut_off, has_hosts=True),
+        Scenario("customers, all disturbed", channel_disturbed, CUSTOMERS, **WITH_CUSTOMERS),
+        Scenario(
+            "customers, in batches",
+            channel_disturbed,
+            replace(CUSTOMERS, features=("status_batch",)),
+            **WITH_CUSTOMERS,
+        ),
         Scenario("mixed", mixed),
-        Scenario("mixed, status batches", mixed, Load(features=("status_batch",))),
     )
 }
 

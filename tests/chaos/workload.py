@@ -13,16 +13,20 @@ from uuid import uuid4
 
 import aiohttp
 
+from chaos.customers import Customers
 from chaos.history import Acknowledged, History, StoredEvent
 from chaos.reader import Reader
-from cluster.cluster import Cluster
-from cluster.waiting import scaled
+from cluster.cluster import ORGANIZATION, Cluster
+from cluster.waiting import eventually, scaled
 
 Value = TypeVar("Value")
 
 REQUEST_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 0.2
 PAGE = 500
+AT_REST_SECONDS = 3.0
+CUSTOMERS_SHARE = 0.4
+"""Part of the messages that customers write, where there are customers."""
 FILLER = "cheio de espera "
 REPEATED_POSTS = 0.02
 """Part of the messages that are posted once more, as a client does that lost the answer."""
@@ -48,6 +52,7 @@ class Workload:
     cluster: Cluster
     load: Load
     dice: random.Random
+    customers: Customers | None = None
     url: str = ""
     history: History = field(default_factory=History)
     readers: list[Reader] = field(default_factory=list)
@@ -57,6 +62,7 @@ class Workload:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Messages that were posted and not acknowledged yet, and what came instead."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _phones: dict[str, str] = field(default_factory=dict)
     _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _user_ids: dict[str, str] = field(default_factory=dict)
     _writing: bool = True
@@ -71,15 +77,29 @@ class Workload:
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
         )
         self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}
-        for number in range(self.load.conversations):
-            created = await asyncio.to_thread(self.cluster.create_conversation, f"Cliente {number}")
-            self.conversations.append(created["id"])
+        await self._open_conversations()
         for number in range(self.load.readers):
             joined = self.dice.sample(
                 self.conversations, min(self.load.joined_by_each, len(self.conversations))
             )
             self.add_reader(f"reader-{number}", tuple(joined))
         return self
+
+    async def _open_conversations(self) -> None:
+        if self.customers is not None:
+            await self.customers.arrive(self.session, self.load.conversations)
+            await eventually(self._all_customers_are_here, "a conversation of each customer", 30)
+            await self.customers.misbehave(self.session)
+            return
+        for number in range(self.load.conversations):
+            created = await asyncio.to_thread(self.cluster.create_conversation, f"Cliente {number}")
+            self.conversations.append(created["id"])
+
+    async def _all_customers_are_here(self) -> bool:
+        rows = await self._rows(self.headers)
+        self._phones = {row["id"]: row["contact"]["phone"].lstrip("+") for row in rows}
+        self.conversations = sorted(self._phones, key=self._phones.__getitem__)
+        return len(self.conversations) == self.load.conversations
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
@@ -108,7 +128,10 @@ class Workload:
         self.history.marks[moment] = time.monotonic()
 
     def _token(self, user: str, *, role: str = "agent") -> Callable[[], str]:
-        token = self.cluster.token(user, role=role, lifetime_seconds=3600)
+        organization = ORGANIZATION if self.customers is None else self.customers.organization
+        token = self.cluster.token(
+            user, role=role, organization=organization, lifetime_seconds=3600
+        )
         return lambda: token
 
     def add_reader(
@@ -163,11 +186,18 @@ class Workload:
         while self._writing:
             began = time.monotonic()
             count += 1
-            conversation_id, key = self.dice.choice(self.conversations), str(uuid4())
-            await self.post(conversation_id, f"{writer}/{count}", key)
-            if self.dice.random() < REPEATED_POSTS:
-                await self.post(conversation_id, f"{writer}/{count}", key)
+            await self._write_one(f"{writer}/{count}")
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
+
+    async def _write_one(self, text: str) -> None:
+        conversation_id, key = self.dice.choice(self.conversations), str(uuid4())
+        if self.customers is not None and self.dice.random() < CUSTOMERS_SHARE:
+            await self.customers.write(self.session, self._phones[conversation_id], text)
+            self.history.written.append((conversation_id, text))
+            return
+        await self.post(conversation_id, text, key)
+        if self.dice.random() < REPEATED_POSTS:
+            await self.post(conversation_id, text, key)
 
     async def post(self, conversation_id: str, text: str, client_message_id: str) -> None:
         """Post one message and repeat it with the same id until it is acknowledged."""
@@ -235,15 +265,18 @@ class Workload:
 
     async def assignees(self, token: str) -> dict[str, str | None]:
         """Return who has which conversation, as the list of this user shows it."""
-        found: dict[str, str | None] = {}
+        rows = await self._rows({"Authorization": f"Bearer {token}"})
+        return {row["id"]: row["assigned_to"] for row in rows}
+
+    async def _rows(self, headers: dict[str, str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         asked = {"limit": "100"}
-        headers = {"Authorization": f"Bearer {token}"}
         address = f"{self.url}/api/v1/conversations"
         while True:
             async with self.session.get(address, params=asked, headers=headers) as answer:
                 answer.raise_for_status()
                 page = await answer.json()
-            found |= {item["id"]: item["assigned_to"] for item in page["items"]}
+            found += page["items"]
             if page["next_cursor"] is None:
                 return found
             asked["cursor"] = page["next_cursor"]
@@ -253,6 +286,7 @@ class Workload:
     async def read_the_truth(self) -> None:
         """Read the logs and the assignees from the store, however long it is away."""
         history = self.history
+        await self._at_rest()
         for conversation_id in self.conversations:
             log = await self._ask_until_answered(self._log_of, conversation_id)
             history.truth[conversation_id] = log
@@ -260,6 +294,20 @@ class Workload:
             if reader.follows_list:
                 shown = await self._ask_until_answered(self.assignees, reader.token())
                 reader.history.may_see = shown
+
+    async def _at_rest(self) -> None:
+        """Wait until customers and provider have nothing more to say, and relays nothing to do."""
+        if self.customers is None:
+            return
+        before: list[int] = []
+        while True:
+            is_idle = await self.customers.is_idle(self.session)
+            rows = await self._ask_until_answered(self._rows, self.headers)
+            heads = sorted(row["last_seq"] for row in rows)
+            if is_idle and heads == before:
+                return
+            before = heads
+            await asyncio.sleep(AT_REST_SECONDS)
 
     async def _ask_until_answered(
         self, ask: Callable[..., Awaitable[Value]], *arguments: Any

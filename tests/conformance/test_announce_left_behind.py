@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytake.application.announce import AnnounceLeftBehind
-from pytake.application.ports import ConversationChange
+from pytake.application.announce import ADVANCE_ATTEMPTS, AnnounceLeftBehind, Announcer
+from pytake.application.ports import Committed, ConversationChange
+from pytake.domain.errors import Unavailable
+from pytake.domain.events import ConversationEvent
 from store_world import World
 
 
@@ -55,3 +57,43 @@ async def test_after_a_reassignment_everybody_loads_the_list_anew(world: World) 
         ),
         ((f"organization:{world.organization}",), "resync"),
     ]
+
+
+class BrokerThatWasAway:
+    """Refuses the first event, and takes all others."""
+
+    def __init__(self) -> None:
+        self.refused: list[ConversationEvent] = []
+
+    async def publish(self, events: Sequence[ConversationEvent]) -> None:
+        if not self.refused:
+            self.refused += events
+            raise Unavailable()
+
+
+async def reassign(world: World) -> Committed:
+    return await world.store.conversations.change_conversation(
+        world.organization,
+        world.conversation,
+        ConversationChange(reassign=True, assigned_to=world.ana.user_id),
+        expected_assignee=None,
+        now=world.clock(),
+    )
+
+
+async def test_a_change_of_rights_that_redis_did_not_take_is_left_to_the_relay(
+    world: World,
+) -> None:
+    announce = Announcer(
+        BrokerThatWasAway(), Heard(), world.store.outbox, world.store.conversations
+    )
+    await announce(await reassign(world))
+    await announce(await world.receive("oi"))
+
+    for _ in range(ADVANCE_ATTEMPTS + 1):
+        await announce.flush(at_end=True)
+    world.clock.advance(2)
+
+    async with world.store.outbox.claim(older_than_seconds=1, limit=10) as claimed:
+        assert claimed.events[0].name == "conversation:updated"
+    assert announce._published == {}

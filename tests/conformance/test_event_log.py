@@ -94,7 +94,7 @@ async def test_the_oldest_kept_is_one_above_the_head_of_an_empty_log(world: Worl
 async def test_retention_keeps_an_unbroken_end_of_the_log(world: World) -> None:
     for text in "abc":
         await world.write(text)
-    await world.store.outbox.advance({world.conversation: 3})
+    await world.store.outbox.advance({world.conversation: [3]})
     world.clock.advance(3 * 86_400)
     await world.write("d")
 
@@ -109,7 +109,7 @@ async def test_retention_keeps_an_unbroken_end_of_the_log(world: World) -> None:
 async def test_retention_never_deletes_what_nobody_has_published(world: World) -> None:
     for text in "abc":
         await world.write(text)
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [1]})
     world.clock.advance(3 * 86_400)
 
     assert await world.store.upkeep.prune_events(days=2) == 1
@@ -118,7 +118,7 @@ async def test_retention_never_deletes_what_nobody_has_published(world: World) -
 
 async def test_retention_that_empties_a_log_leaves_the_head(world: World) -> None:
     await world.write()
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [1]})
     world.clock.advance(3 * 86_400)
 
     await world.store.upkeep.prune_events(days=2)

@@ -6,14 +6,25 @@ import asyncio
 
 import pytest
 
+from pytake.application.ports import ConversationChange
 from pytake.domain.ids import ConversationId
 from pytake.store import open_store
 from store_world import World
 
 
+async def assign(world: World) -> None:
+    await world.store.conversations.change_conversation(
+        world.organization,
+        world.conversation,
+        ConversationChange(reassign=True, assigned_to=world.ana.user_id),
+        expected_assignee=None,
+        now=world.clock(),
+    )
+
+
 async def test_what_was_published_at_once_is_not_claimed(world: World) -> None:
     await world.write()
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [1]})
     world.clock.advance(10)
 
     async with world.store.outbox.claim(older_than_seconds=1, limit=10) as claimed:
@@ -33,7 +44,7 @@ async def test_what_was_left_behind_is_claimed_in_order(world: World) -> None:
     for text in "abc":
         await world.write(text)
         await world.write(text, conversation_id=other)
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [1]})
     world.clock.advance(2)
 
     async with world.store.outbox.claim(older_than_seconds=1, limit=10) as claimed:
@@ -56,7 +67,7 @@ async def test_age_counts_from_the_first_event_that_is_unpublished(world: World)
     await world.write("published late")
     world.clock.advance(2)
     await world.write("young")
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [1]})
     world.clock.advance(0.5)
 
     assert await world.store.outbox.depth() == (1, 0.5)
@@ -113,7 +124,7 @@ async def test_what_a_relay_published_is_done(world: World) -> None:
     world.clock.advance(2)
 
     async with world.store.outbox.claim(older_than_seconds=1, limit=10) as claimed:
-        await claimed.published({world.conversation: 1})
+        await claimed.published(claimed.events)
 
     assert await world.store.outbox.depth() == (0, 0.0)
 
@@ -133,14 +144,50 @@ async def test_what_a_failed_relay_claimed_is_free_at_once(world: World) -> None
 async def test_the_position_never_moves_back_nor_past_the_head(world: World) -> None:
     for text in "abc":
         await world.write(text)
-    await world.store.outbox.advance({world.conversation: 3})
-    await world.store.outbox.advance({world.conversation: 1})
+    await world.store.outbox.advance({world.conversation: [3]})
+    await world.store.outbox.advance({world.conversation: [1]})
     assert (await world.store.outbox.depth())[0] == 0
 
-    await world.store.outbox.advance({world.conversation: 99})
+    await world.store.outbox.advance({world.conversation: [99]})
     await world.write("d")
 
     assert (await world.store.outbox.depth())[0] == 1
+
+
+async def test_a_change_of_rights_that_nobody_published_is_not_passed_over(world: World) -> None:
+    await world.write("um")
+    await assign(world)
+    await world.write("três")
+    world.clock.advance(2)
+
+    held = await world.store.outbox.advance({world.conversation: [1, 3]})
+
+    assert list(held) == [world.conversation]
+    async with world.store.outbox.claim(older_than_seconds=1, limit=10) as claimed:
+        assert [event.seq for event in claimed.events] == [1, 2, 3]
+        await claimed.published(claimed.events)
+    assert await world.store.outbox.depth() == (0, 0.0)
+
+
+async def test_a_message_that_another_process_publishes_is_passed_over(world: World) -> None:
+    for text in ("um", "dois"):
+        await world.write(text)
+
+    held = await world.store.outbox.advance({world.conversation: [2]})
+
+    assert not held
+    assert (await world.store.outbox.depth())[0] == 0
+
+
+async def test_a_conversation_moves_once_the_change_before_it_was_published(world: World) -> None:
+    await assign(world)
+    await world.write("dois")
+    assert await world.store.outbox.advance({world.conversation: [2]})
+
+    assert not await world.store.outbox.advance({world.conversation: [1]})
+    assert not await world.store.outbox.advance({world.conversation: [2]})
+
+    assert (await world.store.outbox.depth())[0] == 0
 
 
 async def test_many_processes_may_advance_the_same_conversations_at_once(world: World) -> None:
@@ -150,8 +197,8 @@ async def test_many_processes_may_advance_the_same_conversations_at_once(world: 
     for conversation in conversations:
         await world.write(conversation_id=conversation)
 
-    forward = dict.fromkeys(conversations, 1)
-    backward = dict.fromkeys(reversed(conversations), 1)
+    forward = {each: [1] for each in conversations}
+    backward = {each: [1] for each in reversed(conversations)}
     await asyncio.gather(*(world.store.outbox.advance(batch) for batch in [forward, backward] * 10))
 
     assert await world.store.outbox.depth() == (0, 0.0)

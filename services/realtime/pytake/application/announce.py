@@ -21,6 +21,8 @@ from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 
 ADVANCE_EVERY_SECONDS = 0.1
+ADVANCE_ATTEMPTS = 10
+"""How often what another process should have published meanwhile may hold a conversation back."""
 
 
 class Announcer:
@@ -43,7 +45,9 @@ class Announcer:
         self._publisher = publisher
         self._outbox = outbox
         self._lists = ListChanges(reader, notifier)
-        self._published: dict[ConversationId, int] = {}
+        self._published: dict[ConversationId, list[int]] = {}
+        self._unshown: dict[ConversationId, list[int]] = {}
+        self._held: dict[ConversationId, int] = {}
 
     async def __call__(self, committed: Committed) -> None:
         """Publish the events and the change of the list; never raises `Unavailable`.
@@ -59,13 +63,9 @@ class Announcer:
         except Unavailable:
             return
         # Only what the lists have heard, too, is done with: else a relay tells them.
-        if await self._lists.show(committed):
-            last = committed.events[-1]
-            self._remember({last.conversation_id: last.seq})
-
-    def _remember(self, published: Mapping[ConversationId, int]) -> None:
-        for conversation_id, seq in published.items():
-            self._published[conversation_id] = max(seq, self._published.get(conversation_id, 0))
+        is_shown = await self._lists.show(committed)
+        seqs = {committed.events[0].conversation_id: [event.seq for event in committed.events]}
+        _note(self._published if is_shown else self._unshown, seqs)
 
     async def run(self) -> None:
         """Show what waits and advance the outbox every 100 ms until cancelled, and once more
@@ -81,16 +81,36 @@ class Announcer:
         """Show on the lists what is due and advance the outbox; what the store does not give
         or take now is tried again later."""
         try:
-            self._remember(await self._lists.show_waiting(all_of_them=at_end))
+            shown = await self._lists.show_waiting(all_of_them=at_end)
         except Unavailable:
             return
+        for conversation_id, up_to in shown.items():
+            seqs = self._unshown.pop(conversation_id, [])
+            _note(self._published, {conversation_id: [seq for seq in seqs if seq <= up_to]})
+            _note(self._unshown, {conversation_id: [seq for seq in seqs if seq > up_to]})
+        await self._advance()
+
+    async def _advance(self) -> None:
         batch, self._published = self._published, {}
         if not batch:
             return
         try:
-            await self._outbox.advance(batch)
+            held = await self._outbox.advance(batch)
         except Unavailable:
-            self._remember(batch)
+            _note(self._published, batch)
+            return
+        attempts = {each: self._held.get(each, 0) + 1 for each in held}
+        # Who held one back for so long has died: the relay publishes from there on.
+        self._held = {each: count for each, count in attempts.items() if count < ADVANCE_ATTEMPTS}
+        _note(self._published, {each: batch[each] for each in self._held})
+
+
+def _note(
+    noted: dict[ConversationId, list[int]], seqs: Mapping[ConversationId, Sequence[int]]
+) -> None:
+    for conversation_id, more in seqs.items():
+        if more:
+            noted.setdefault(conversation_id, []).extend(more)
 
 
 class AnnounceLeftBehind:

@@ -9,7 +9,7 @@ be reached or is too slow; nothing is stored then, or the caller's own id finds
 what was.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -310,18 +310,26 @@ class ClaimedOutbox(Protocol):
     events: Sequence[ConversationEvent]
     """What was left behind: ordered by `seq` within each conversation."""
 
-    async def published(self, up_to: Mapping[ConversationId, int]) -> None:
-        """Record how far each conversation has been published."""
+    async def published(self, events: Sequence[ConversationEvent]) -> None:
+        """Record that these have been published."""
         ...
 
 
 class Outbox(Protocol):
     """How far each conversation has been published."""
 
-    async def advance(self, up_to: Mapping[ConversationId, int]) -> None:
-        """Record what was published at once, many conversations in one statement.
+    async def advance(
+        self, published: Mapping[ConversationId, Sequence[int]]
+    ) -> Collection[ConversationId]:
+        """Record the `seq` of what was published, many conversations in one statement.
 
-        Never moves back; a lost call only means that the relay publishes again.
+        Never moves back; a lost call only means that the relay publishes again. Messages that
+        another process has not published yet are passed over: readers find the hole. A change
+        of rights is not, since lists would never hear of it.
+
+        Returns:
+            The conversations that stay where they are, because a change of rights before what
+            was published here is unpublished. Try again, or leave them to the relay.
         """
         ...
 

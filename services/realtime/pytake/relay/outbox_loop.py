@@ -71,6 +71,6 @@ class OutboxLoop:
                 return False
             await self._publisher.publish(events)
             await self._tell_lists(events)
-            await claimed.published({event.conversation_id: event.seq for event in events})
+            await claimed.published(events)
         self._count(len(events))
         return True

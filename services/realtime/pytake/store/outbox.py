@@ -6,7 +6,7 @@ relay that dies or sleeps loses its claim after five seconds; should it still pu
 readers drop what they have seen.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +14,10 @@ from itertools import takewhile
 from uuid import uuid4
 
 from sqlalchemy import func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.application.ports import ClaimedOutbox, Clock, ReplayRequest
-from pytake.domain.events import ConversationEvent
+from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.domain.ids import ConversationId
 from pytake.store.engine import Database
 from pytake.store.event_log import SqlEventLog
@@ -30,19 +31,30 @@ MAX_EVENTS_PER_CONVERSATION = 200
 # wait for each other instead of for ever.
 _ADVANCE = """
 WITH news AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[]) AS news (id, seq)
+    SELECT id, array_agg(seq) AS seqs, max(seq) AS seq
+    FROM unnest($1::text[], $2::bigint[]) AS news (id, seq) GROUP BY id
 ), locked AS MATERIALIZED (
-    SELECT o.conversation_id FROM outbox AS o JOIN news ON news.id = o.conversation_id
+    SELECT o.conversation_id, o.published_seq, o.last_seq, news.seq, news.seqs
+    FROM outbox AS o JOIN news ON news.id = o.conversation_id
     ORDER BY o.conversation_id FOR UPDATE OF o
+), judged AS MATERIALIZED (
+    SELECT *, EXISTS (
+        SELECT FROM events AS e
+        WHERE e.conversation_id = locked.conversation_id
+          AND e.seq > locked.published_seq AND e.seq < locked.seq
+          AND e.name = 'conversation:updated' AND e.seq <> ALL (locked.seqs)
+    ) AS is_held
+    FROM locked WHERE published_seq < seq
+), moved AS (
+    UPDATE outbox AS o
+    SET published_seq = least(judged.seq, judged.last_seq),
+        pending_since = coalesce(
+            (SELECT e.created_at FROM events AS e
+             WHERE e.conversation_id = o.conversation_id AND e.seq = judged.seq + 1),
+            o.pending_since)
+    FROM judged WHERE o.conversation_id = judged.conversation_id AND NOT judged.is_held
 )
-UPDATE outbox AS o
-SET published_seq = least(news.seq, o.last_seq),
-    pending_since = coalesce(
-        (SELECT e.created_at FROM events AS e
-         WHERE e.conversation_id = o.conversation_id AND e.seq = news.seq + 1),
-        o.pending_since)
-FROM news JOIN locked ON locked.conversation_id = news.id
-WHERE o.conversation_id = news.id AND o.published_seq < news.seq
+SELECT conversation_id FROM judged WHERE is_held
 """
 
 
@@ -53,9 +65,12 @@ class SqlClaimedOutbox:
     events: Sequence[ConversationEvent]
     _outbox: "SqlOutbox"
 
-    async def published(self, up_to: Mapping[ConversationId, int]) -> None:
-        """Record how far each conversation has been published."""
-        await self._outbox.advance(up_to)
+    async def published(self, events: Sequence[ConversationEvent]) -> None:
+        """Record that these have been published."""
+        seqs: dict[ConversationId, list[int]] = {}
+        for event in events:
+            seqs.setdefault(event.conversation_id, []).append(event.seq)
+        await self._outbox.advance(seqs)
 
 
 class SqlOutbox:
@@ -69,32 +84,52 @@ class SqlOutbox:
         self._signals = signals
         self._clock = clock
 
-    async def advance(self, up_to: Mapping[ConversationId, int]) -> None:
-        """Record what was published at once, many conversations in one statement."""
-        if not up_to:
-            return
+    async def advance(
+        self, published: Mapping[ConversationId, Sequence[int]]
+    ) -> Collection[ConversationId]:
+        """Record what was published, many conversations in one statement; return who is held."""
+        if not published:
+            return ()
         if self._database.is_postgres:
+            rows = [(each, seq) for each, seqs in published.items() for seq in seqs]
             async with self._database.hot() as connection:
-                await connection.execute(_ADVANCE, list(up_to), list(up_to.values()))
-            return
+                held = await connection.fetch(_ADVANCE, *map(list, zip(*rows, strict=True)))
+            return [row["conversation_id"] for row in held]
         async with self._database.write() as connection:
-            for conversation_id, seq in up_to.items():
-                next_event = (
-                    select(events.c.created_at)
-                    .where(events.c.conversation_id == conversation_id, events.c.seq == seq + 1)
-                    .scalar_subquery()
-                )
-                await connection.execute(
-                    update(outbox)
-                    .where(
-                        outbox.c.conversation_id == conversation_id,
-                        outbox.c.published_seq < seq,
-                    )
-                    .values(
-                        published_seq=func.min(seq, outbox.c.last_seq),
-                        pending_since=func.coalesce(next_event, outbox.c.pending_since),
-                    )
-                )
+            return [
+                each
+                for each, seqs in published.items()
+                if not await self._advance_one(connection, each, seqs)
+            ]
+
+    async def _advance_one(
+        self, connection: AsyncConnection, conversation_id: ConversationId, seqs: Sequence[int]
+    ) -> bool:
+        """Move one conversation on SQLite; False if a change of rights holds it."""
+        seq = max(seqs)
+        mine = outbox.c.conversation_id == conversation_id
+        log = events.c.conversation_id == conversation_id
+        row = (await connection.execute(select(outbox.c.published_seq).where(mine))).one_or_none()
+        if row is None or row.published_seq >= seq:
+            return True
+        changes = select(events.c.seq).where(
+            log,
+            events.c.seq > row.published_seq,
+            events.c.seq < seq,
+            events.c.name == DurableEvent.CONVERSATION_UPDATED,
+        )
+        if set((await connection.execute(changes)).scalars()) - set(seqs):
+            return False
+        next_event = select(events.c.created_at).where(log, events.c.seq == seq + 1)
+        await connection.execute(
+            update(outbox)
+            .where(mine)
+            .values(
+                published_seq=func.min(seq, outbox.c.last_seq),
+                pending_since=func.coalesce(next_event.scalar_subquery(), outbox.c.pending_since),
+            )
+        )
+        return True
 
     @asynccontextmanager
     async def claim(self, *, older_than_seconds: float, limit: int) -> AsyncIterator[ClaimedOutbox]:
