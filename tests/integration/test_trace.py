@@ -1,4 +1,4 @@
-"""One trace from POST through store and broker to two pods and the client's receipt.
+"""One trace from POST or webhook through store and broker to the pods and the client's receipt.
 
 Read off a real OTLP receiver, from real processes, with every request sampled.
 """
@@ -16,6 +16,7 @@ from cluster.cluster import Cluster
 from cluster.postgres_server import PostgresServer
 from cluster.python_client import PythonClient
 from cluster.waiting import scaled
+from integration.observe.channel import CUSTOMER, ChannelTraffic, Simulated
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +28,13 @@ STEPS = {
     "broker.receive",
     "deliver message:new",
     "receipt",
+}
+
+STEPS_OF_A_WEBHOOK = (STEPS - {"POST /conversations/{id}/messages", "store.append_message"}) | {
+    "POST /webhooks/whatsapp",
+    "store.append",
+    "webhook.process",
+    "store.receive_message",
 }
 
 
@@ -46,13 +54,21 @@ async def spans(free_port: int) -> AsyncIterator[OtelTapHttpProtobufReceiver]:
 
 
 @pytest.fixture
-def traced_cluster(free_port: int, postgres_server: PostgresServer) -> Iterator[Cluster]:
+def whatsapp() -> Simulated:
+    return Simulated()
+
+
+@pytest.fixture
+def traced_cluster(
+    free_port: int, postgres_server: PostgresServer, whatsapp: Simulated
+) -> Iterator[Cluster]:
     settings = {
         "PYTAKE_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port}",
         "PYTAKE_TRACE_SAMPLE_RATIO": "1",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
-    with Cluster(gateways=2, apis=1, relays=0, settings=settings, postgres=postgres_server) as made:
+    settings |= whatsapp.settings
+    with Cluster(gateways=2, apis=1, relays=1, settings=settings, postgres=postgres_server) as made:
         yield made
 
 
@@ -72,7 +88,7 @@ async def test_one_trace_from_post_to_receipts_over_two_pods(
             assert answer["ok"]
         await asyncio.to_thread(cluster.send, conversation["id"], SECRET_TEXT)
 
-        seen = await _spans_of_the_post(spans)
+        seen = await _whole_trace(spans, STEPS)
 
     names = [span.name for span in seen]
     assert set(names) >= STEPS
@@ -87,16 +103,31 @@ async def test_one_trace_from_post_to_receipts_over_two_pods(
         assert conversation["contact"]["phone"] not in str(span)
 
 
-async def _spans_of_the_post(spans: OtelTapHttpProtobufReceiver) -> list:
-    """Collect until every step was seen, twice where there are two pods."""
+async def test_one_trace_from_the_webhook_to_the_receipt(
+    spans: OtelTapHttpProtobufReceiver, traced_cluster: Cluster, whatsapp: Simulated
+) -> None:
+    with whatsapp.running(traced_cluster) as simulator:
+        async with ChannelTraffic(traced_cluster, simulator):
+            seen = await _whole_trace(spans, STEPS_OF_A_WEBHOOK)
+
+    (root,) = (span for span in seen if span.name.startswith("POST"))
+    assert not root.parent_span_id
+    assert {span.parent_span_id for span in seen if span is not root} == {root.span_id}
+    for span in seen:
+        assert "texto" not in str(span)
+        assert CUSTOMER not in str(span)
+
+
+async def _whole_trace(spans: OtelTapHttpProtobufReceiver, steps: set[str]) -> list:
+    """Collect until every step of a trace was seen, and its receipt as often as it was heard."""
     by_trace: dict[bytes, list] = {}
     try:
-        async with asyncio.timeout(scaled(20)):
+        async with asyncio.timeout(scaled(30)):
             async for span in spans.stream_traces():
                 found = by_trace.setdefault(span.trace_id, [])
                 found.append(span)
                 names = [each.name for each in found]
-                if set(names) >= STEPS and names.count("receipt") == 2:
+                if set(names) >= steps and names.count("receipt") == names.count("broker.receive"):
                     return found
     except TimeoutError:
         pass

@@ -35,6 +35,7 @@ from pytake.application.ports import (
 from pytake.domain.errors import Unavailable
 from pytake.domain.ids import OrganizationId
 from pytake.domain.phone import digits_of
+from pytake.observability.trace_context import using_traceparent
 from pytake.whatsapp.inbound import NotUnderstood, to_inbound
 from pytake.whatsapp.news import NewsHandler, NewsPorts
 from pytake.whatsapp.opt_outs import OptOuts
@@ -126,7 +127,8 @@ class DeliveryHandler:
         async with gate:
             for position, work in enumerate(lane):
                 try:
-                    await self._handle(work)
+                    with using_traceparent(work.delivery.traceparent or ""):
+                        await self._handle(work)
                 except Unavailable:
                     # What comes after it in this conversation must wait too.
                     unfinished.update(each.delivery.id for each in lane[position:])
@@ -162,6 +164,7 @@ class DeliveryHandler:
             raise NotUnderstood("a number that is not ours")
         await self._learn_account(channel, item.account_id)
         message, media = to_inbound(item, channel, work.delivery.received_at)
+        message = replace(message, traceparent=work.delivery.traceparent)
         committed = await self._ports.conversations.receive_message(message)
         if media is not None:
             # Afterwards, since only now the conversation is known; a crash in between is
@@ -196,6 +199,7 @@ class DeliveryHandler:
         if channel is None:
             raise NotUnderstood("a number that is not ours")
         report = to_report(item, channel, work.delivery.received_at)
+        report = replace(report, traceparent=work.delivery.traceparent)
         if await self._report(report):
             return "applied"
         await self._ports.orphans.put(report)
