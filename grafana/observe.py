@@ -10,13 +10,14 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from grafana import consoles
 from grafana.alerts import rule_file
 from grafana.alerts.rule import Durations, as_written
 
@@ -57,7 +58,7 @@ def prometheus_files(
     seconds: int = 5,
     durations: Durations = as_written,
 ) -> dict[str, str]:
-    """Return the configuration and the rules of a Prometheus that watches the targets.
+    """Return configuration, rules and pages of a Prometheus that watches the targets.
 
     Args:
         targets: What to scrape, under `job="pytake"`.
@@ -87,7 +88,14 @@ def prometheus_files(
     return {
         "prometheus.yaml": yaml.safe_dump(config, sort_keys=False),
         "rules.yaml": yaml.safe_dump(rule_file(durations), sort_keys=False),
-    }
+    } | {f"consoles/{name}": text for name, text in consoles.pages()}
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write what `prometheus_files` returned, where `prometheus_command` looks for it."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
 
 
 def prometheus_command(program: str, folder: Path, port: int) -> list[str]:
@@ -96,6 +104,8 @@ def prometheus_command(program: str, folder: Path, port: int) -> list[str]:
         program,
         f"--config.file={folder / 'prometheus.yaml'}",
         f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.console.templates={folder / 'consoles'}",
+        f"--web.console.libraries={folder / 'consoles'}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--enable-feature=exemplar-storage",
         "--log.level=warn",
@@ -115,14 +125,17 @@ def main() -> None:
     if program is None:
         sys.exit("prometheus is not installed: make servers")
     folder = Path(tempfile.mkdtemp(prefix="pytake-observe-"))
-    for name, text in prometheus_files(targets).items():
-        (folder / name).write_text(text)
+    write_files(folder, prometheus_files(targets))
     base = f"http://127.0.0.1:{options.port}"
-    print(f"\n  Targets   {base}/targets   ({', '.join(target.address for target in targets)})")
-    print(f"  Alerts    {base}/alerts")
-    print(f"  Delivery  {base}/graph?g0.expr=pytake_message_delivery_seconds_count&g0.tab=0")
-    print("  Boards    import grafana/generated/*.json into a Grafana with this data source")
-    print("  One pod   its inner port answers / with the live figures as a page\n", flush=True)
+    one = targets[0].address
+    print(f"\n  Boards    {base}/consoles/pytake-overview.html   figures and alerts, live")
+    print(f"  Watching  {', '.join(f'{each.pod} ({each.address})' for each in targets)}")
+    print(f"  One pod   http://{one}/status   live, as sparklines")
+    print(f"  Queries   {base}/api/v1/query?query=pytake_connections")
+    print(
+        "  Grafana   import grafana/generated/*.json, with this address as data source\n",
+        flush=True,
+    )
     os.execv(program, prometheus_command(program, folder, options.port))  # noqa: S606
 
 

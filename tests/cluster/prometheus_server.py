@@ -12,7 +12,7 @@ from cluster.pods import Pod
 from cluster.programs import Program, find_program, free_port
 from cluster.waiting import scaled
 from grafana.alerts.rule import shortened
-from grafana.observe import Target, prometheus_command, prometheus_files
+from grafana.observe import Target, prometheus_command, prometheus_files, write_files
 
 SCRAPE_SECONDS = 1
 
@@ -29,10 +29,11 @@ class PrometheusServer(Program):
             Target(pod.kind, pod.name, httpx.URL(pod.inner_address).netloc.decode()) for pod in pods
         ]
         files = prometheus_files(targets, seconds=SCRAPE_SECONDS, durations=shortened)
-        for name, text in files.items():
-            (self._home / name).write_text(text)
+        write_files(self._home, files)
         command = prometheus_command(str(find_program("prometheus")), self._home, self.port)
         super().__init__("prometheus", command, folder / "prometheus.log")
+        # One for all: making its TLS context costs more than a query.
+        self._client = httpx.Client(base_url=self.url, timeout=scaled(10))
 
     @property
     def url(self) -> str:
@@ -44,14 +45,25 @@ class PrometheusServer(Program):
         except httpx.TransportError:
             return False
 
+    def kill(self) -> None:
+        self._client.close()
+        super().kill()
+
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the samples of an instant query."""
-        answer = httpx.get(
-            f"{self.url}/api/v1/query", params={"query": expr}, timeout=scaled(10)
-        ).json()
+        answer = self._client.get("/api/v1/query", params={"query": expr}).json()
         assert answer["status"] == "success", (expr, answer)
         result = answer["data"]["result"]
         return result if answer["data"]["resultType"] == "vector" else [{"value": result}]
+
+    def page(self, path: str) -> str:
+        """Return a page of its own."""
+        return self._client.get(path).raise_for_status().text
+
+    def figure(self, expr: str) -> float:
+        """Return the one sample of an instant query."""
+        (sample,) = self.query(expr)
+        return float(sample["value"][1])
 
     def firing(self) -> dict[str, str]:
         """Return the alerts that fire, with their severity."""
@@ -63,10 +75,7 @@ class PrometheusServer(Program):
         import time
 
         now = time.time()
-        answer = httpx.get(
-            f"{self.url}/api/v1/query_exemplars",
-            params={"query": expr, "start": now - seconds, "end": now},
-            timeout=scaled(10),
-        ).json()
+        asked = {"query": expr, "start": str(now - seconds), "end": str(now)}
+        answer = self._client.get("/api/v1/query_exemplars", params=asked).json()
         found: list[dict[str, Any]] = answer["data"]
         return found
