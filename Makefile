@@ -112,6 +112,10 @@ chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/cha
 rollout: $(BIN)/.tests $(WEB_PAGE) servers .tools/helm/.installed ## Upgrade, roll back and scale a release with the chart's own timings under 1,000 clients (10 minutes).
 	@$(RUN) PYTHONPATH=tests $(BIN)/python -m deploy.rollout
 
+.PHONY: alerts
+alerts: $(BIN)/.tests servers ## Break a real cluster under a real Prometheus: the right alert fires, no other page (ten minutes).
+	@$(RUN) $(BIN)/pytest -q -m "full or not full" tests/integration/observe/test_alerts.py
+
 .PHONY: image-test
 image-test: $(BIN)/.tests ## Build the image on a base of Debian packages, and start it without root on a read-only root.
 	@tests/deploy/build-image

@@ -176,6 +176,14 @@ class Cluster:
         self._removed.append(pod)
         self._route()
 
+    def stick(self, is_sticky: bool) -> None:
+        """Let the proxy keep, or lose, its knowledge of which pod has a session."""
+        if is_sticky:
+            self.nginx.changes.pop("PYTAKE_NGINX_AFFINITY", None)
+        else:
+            self.nginx.changes["PYTAKE_NGINX_AFFINITY"] = ""
+        self._route()
+
     def database_url(self, driver: str) -> str:
         assert self._database is not None
         return self.postgres.database_url(self._database, driver=driver)

@@ -23,7 +23,8 @@ class NginxServer(Program):
     """TLS, stickiness and the split between gateways and API.
 
     The flavor chooses the program: 1.30 is the newest nginx, from a wheel; 1.22 is Debian's. Its
-    values are those of the .env files beside the configuration, but for `changes`.
+    values are those of the .env files beside the configuration, but for `changes`, which count
+    from the next `route` on.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class NginxServer(Program):
         self.http_port = free_port()
         self.certificates = certificates
         self.flavor = flavor
-        self._changes = dict(changes or {})
+        self.changes = dict(changes or {})
         self._folder = folder / f"nginx-{self.port}"
         self._folder.mkdir(mode=0o711)
         (self._folder / "temp").mkdir()
@@ -107,7 +108,7 @@ class NginxServer(Program):
             "PYTAKE_NGINX_ERROR_LOG": "stderr",
             "PYTAKE_NGINX_PID_FILE": str(self._folder / "nginx.pid"),
         }
-        self._configuration.write_text(filled_in(self.flavor, values | self._changes))
+        self._configuration.write_text(filled_in(self.flavor, values | self.changes))
 
 
 def filled_in(flavor: Flavor, changes: Mapping[str, str]) -> str:

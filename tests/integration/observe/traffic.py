@@ -49,6 +49,7 @@ class Traffic:
         )
         await self._stack.enter_async_context(upgrading)
         self._work = [
+            asyncio.create_task(self._look_in()),
             asyncio.create_task(self._post()),
             asyncio.create_task(self._act()),
             asyncio.create_task(self._come_and_go()),
@@ -93,6 +94,16 @@ class Traffic:
                     with contextlib.suppress(Exception):
                         await client.call(event, data)
             await asyncio.sleep(1)
+
+    async def _look_in(self) -> None:
+        """Somebody opens a conversation, with what was written before, and leaves."""
+        while True:
+            with contextlib.suppress(Exception):
+                token = self.cluster.token(f"visitor-{uuid4().hex[:6]}")
+                async with PythonClient(self.cluster.gateways[1].address, token) as client:
+                    join = {"conversation_id": self.conversations[0], "last_seq": 0}
+                    await client.call("join_conversation", join)
+            await asyncio.sleep(2)
 
     async def _come_and_go(self) -> None:
         while True:
