@@ -90,6 +90,15 @@ def test_every_declared_metric_is_documented_and_no_other() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_pages_name_no_metric_that_is_gone(page: Path) -> None:
+    named = re.findall(r"`(pytake_[a-z_]+)(?=[`{\[])", page.read_text())
+
+    assert set(named) <= DECLARED.keys()
+
+
 def test_generated_files_are_current() -> None:
     for path, text in files():
         assert path.read_text() == text, f"{path.relative_to(ROOT)}: run `make dashboards`"
