@@ -89,6 +89,14 @@ def _runtime(found: Dashboard) -> None:
     )
     found.with_panel(
         graph(
+            "Do tasks pile up?",
+            ("sum by (pod) (pytake_event_loop_tasks{scope})", "{{pod}}"),
+            unit="short",
+            description="Tasks not done. They follow the connections; what only rises, leaks.",
+        )
+    )
+    found.with_panel(
+        graph(
             "How long does garbage collection stop it?",
             (quantile(0.99, "pytake_gc_pause_seconds", by="pod"), "p99 {{pod}}"),
             ("sum by (pod) (rate(pytake_gc_pause_seconds_sum{scope}[range]))", "share {{pod}}"),

@@ -61,6 +61,14 @@ def test_load_with_hostile_labels_makes_no_series() -> None:
     assert metrics.undeclared_labels.value() == 5000, "outcomes have no `other`: counted as a bug"
 
 
+def test_a_process_counts_deliveries_of_its_own_kind_only() -> None:
+    for component, own, other in (("dev", "local", "remote"), ("gateway", "remote", "local")):
+        text = Metrics(component).exposition()  # type: ignore[arg-type]
+
+        assert f'path="{own}"' in text
+        assert f'path="{other}"' not in text
+
+
 def test_a_broadcast_of_thousands_is_one_observation() -> None:
     metrics = Metrics()
 
@@ -80,15 +88,15 @@ def test_a_broadcast_of_thousands_is_one_observation() -> None:
 def test_the_edge_of_a_bucket_belongs_to_it() -> None:
     metrics = Metrics()
 
-    metrics.message_delivery_seconds.observe(0.1, "message:new", "remote")
+    metrics.message_delivery_seconds.observe(0.1, "message:new", "local")
 
-    cell = metrics.message_delivery_seconds.cell("message:new", "remote")
+    cell = metrics.message_delivery_seconds.cell("message:new", "local")
     assert cell.counts[metrics.message_delivery_seconds.description.buckets.index(0.1)] == 1
 
 
 def test_exemplars_name_the_trace_and_only_openmetrics_has_them() -> None:
     metrics = Metrics()
-    cell = metrics.message_delivery_seconds.cell("message:new", "remote")
+    cell = metrics.message_delivery_seconds.cell("message:new", "local")
 
     cell.observe_traced(0.3, "0af7651916cd43dd8448eb211c80319c", count=2)
 

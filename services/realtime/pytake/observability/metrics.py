@@ -11,7 +11,7 @@ from pytake.observability import labels as of
 from pytake.observability.registry import SECONDS, Component, Registry, Section
 
 FEW_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-HTTP_SECONDS = (0.01, 0.05, 0.1, 0.25, 1.0, 5.0)
+HTTP_SECONDS = (0.025, 0.1, 0.5, 2.5)
 AGES = (1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
 SIZES = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
 
@@ -218,12 +218,18 @@ class Metrics(Registry):
             "Commit to written to the socket, every delivery; local: stored by this process.",
             event=of.DELIVERED_EVENTS,
             path=("local", "remote"),
+            # A process has one of the two.
+            combinations=tuple(
+                (event, "local" if self.component == "dev" else "remote")
+                for event in of.DELIVERED_EVENTS
+            ),
             target=SLO,
         )
         self.message_receipt_seconds = on.histogram(
             "message_receipt_seconds",
             "Commit to the client's receipt, sampled.",
             event=of.DELIVERED_EVENTS,
+            buckets=FEW_SECONDS,
             target="p99 within 500 ms",
         )
         self.delivery_stage_seconds = on.histogram(
