@@ -60,40 +60,39 @@ async def scale_out(release: Release) -> None:
 
 
 STORIES: dict[str, list[Story]] = {
-    "upgrade": [upgrade],
-    "rollback": [rollback],
+    "there-and-back": [upgrade, rollback],
     "from-earlier": [from_earlier],
     "scale": [scale_in, scale_out],
 }
 
-FIRST = {"from-earlier": "earlier", "rollback": "next"}
-"""What is installed before the story begins, where it is not the present version."""
-
 
 async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
-    """Tell a story under load and print what users would have noticed; False if they did."""
+    """Tell stories under load and print what users would have noticed; False if they did."""
     settings = {"PYTAKE_MAX_CONNECTION_AGE": str(AGE_SECONDS)} if name == "scale" else {}
     release = Release(values, settings=settings)
     release.versions["next"] = next_version(release.folder)
     release.versions["earlier"] = earlier_version(release.folder, EARLIER)
+    told: list[tuple[Story, float, float]] = []
     async with release:
-        await release.install(FIRST.get(name, Present))
+        await release.install("earlier" if name == "from-earlier" else Present)
         async with Workload(release, load, random.Random(1)) as workload:
             await workload.all_whole()
             workload.start_writing()
-            await asyncio.sleep(5)  # some undisturbed traffic before the story
-            began = time.monotonic()
+            await asyncio.sleep(5)  # some undisturbed traffic before
             for story in STORIES[name]:
+                began = time.monotonic()
                 await story(release)
-            took = time.monotonic() - began
+                told.append((story, began, time.monotonic()))
             await asyncio.sleep(3)  # and after it
             await workload.stop_writing()
             await workload.settle()
-            result = noticed(release, workload, began)
-    # At an age of a minute whole rushes of clients come of age together: that is this test's own.
-    peak = math.inf if name == "scale" else PEAK_FACTOR
-    broken = result.broken_promises(longest_gap=LONGEST_GAP_SECONDS, peak_factor=peak)
-    print(f"{name} ({took:.0f} s): {result}", flush=True)
+            results = [noticed(release, workload, since, until) for _, since, until in told]
+    broken = []
+    for (story, since, until), result in zip(told, results, strict=True):
+        # At an age of a minute whole rushes of clients come of age together: that is this test's.
+        peak = math.inf if name == "scale" else PEAK_FACTOR
+        print(f"{story.__name__} ({until - since:.0f} s): {result}", flush=True)
+        broken += result.broken_promises(longest_gap=LONGEST_GAP_SECONDS, peak_factor=peak)
     for sentence in broken:
         print(f"    {sentence}", flush=True)
     return not broken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -71,10 +72,13 @@ class Noticed:
         )
 
 
-def noticed(release: Release, workload: Workload, since: float) -> Noticed:
-    """Judge what happened after a moment; the workload has settled."""
+def noticed(release: Release, workload: Workload, since: float, until: float = math.inf) -> Noticed:
+    """Judge what happened between two moments; the workload has settled.
+
+    What was lost, came twice or out of order is that of the whole run.
+    """
     report = check(workload.history)
-    moves = _moves(workload, since)
+    moves = [at for at in _moves(workload, since) if at <= until]
     seconds = Counter(int(at - since) for at in moves)
     lasted = max(1.0, moves[-1] - moves[0]) if moves else 1.0
     return Noticed(
@@ -88,7 +92,7 @@ def noticed(release: Release, workload: Workload, since: float) -> Noticed:
         moves=len(moves),
         peak_per_second=max(seconds.values(), default=0),
         mean_per_second=len(moves) / lasted,
-        gaps=_gaps(workload, since),
+        gaps=_gaps(workload, since, until),
         posts_repeated=workload.refused_posts,
         killed=sum(pod.was_killed for pod in release.managed),
         forced=_forced(release),
@@ -106,16 +110,20 @@ def _moves(workload: Workload, since: float) -> list[float]:
     return sorted(joined.values())
 
 
-def _gaps(workload: Workload, since: float) -> list[float]:
-    sent_at = workload.history.acknowledged_at()
+def _gaps(workload: Workload, since: float, until: float) -> list[float]:
+    sent_at = {
+        message_id: at
+        for message_id, at in workload.history.acknowledged_at().items()
+        if since <= at <= until
+    }
     gaps = []
     for reader in workload.history.readers:
-        gap = max((one.ended - max(one.began, since) for one in reader.outages), default=0.0)
+        outages = (one.ended - one.began for one in reader.outages if since <= one.began <= until)
         first: dict[str, float] = {}
         for item in reader.sightings:
             if item.event == "message:new" and item.message_id in sent_at:
                 first.setdefault(item.message_id, item.at - sent_at[item.message_id])
-        gaps.append(max(gap, max(first.values(), default=0.0)))
+        gaps.append(max([0.0, *outages, *first.values()]))
     return gaps
 
 
