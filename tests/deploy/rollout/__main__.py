@@ -9,9 +9,11 @@ import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from chaos.workload import Load, Workload
 from cluster.waiting import eventually
+from deploy.rollout.earlier_sdk import EarlierSdk, compiled_sdk
 from deploy.rollout.release import Present, Release, spread
 from deploy.rollout.report import noticed
 from deploy.rollout.versions import earlier_version, next_version
@@ -73,9 +75,13 @@ async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
     release.versions["next"] = next_version(release.folder)
     release.versions["earlier"] = earlier_version(release.folder, EARLIER)
     told: list[tuple[Story, float, float]] = []
+    sdk = compiled_sdk(release.folder, EARLIER)
     async with release:
         await release.install("earlier" if name == "from-earlier" else Present)
-        async with Workload(release, load, random.Random(1)) as workload:
+        async with (
+            Workload(release, load, random.Random(1)) as workload,
+            EarlierSdk(sdk, release, "sdk", workload.conversations[0]) as old_client,
+        ):
             await workload.all_whole()
             workload.start_writing()
             await asyncio.sleep(5)  # some undisturbed traffic before
@@ -86,6 +92,11 @@ async def tell(name: str, load: Load, values: dict[str, object]) -> bool:
             await asyncio.sleep(3)  # and after it
             await workload.stop_writing()
             await workload.settle()
+            log = workload.history.truth[workload.conversations[0]]
+            messages = [row.seq for row in log if row.event == "message:new"]
+            await eventually(partial(old_client.shows, messages), "the earlier SDK has all", 30)
+            losses = (await old_client.stands())["losses"]
+            print(f"the earlier SDK shows {len(messages)} messages, offline {len(losses)} times")
             results = [noticed(release, workload, since, until) for _, since, until in told]
     broken = []
     for (story, since, until), result in zip(told, results, strict=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tarfile
-from io import BytesIO
 from pathlib import Path
 
 from deploy.chart import ROOT
@@ -53,11 +51,14 @@ def next_version(folder: Path) -> dict[str, str]:
 
 def earlier_version(folder: Path, commit: str) -> dict[str, str]:
     """Write the sources of a commit into a folder, and return the settings that run them."""
-    target = folder / commit
+    extract(commit, folder / commit, "services/realtime/pytake")
+    return {"PYTHONPATH": str(folder / commit / "services" / "realtime")}
+
+
+def extract(tree: str, target: Path, *paths: str) -> None:
+    """Write files of a commit, or of a folder of it (`commit:folder`), into a folder."""
     archive = subprocess.run(
-        ["git", "archive", commit, "services/realtime/pytake"],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
-    with tarfile.open(fileobj=BytesIO(archive.stdout)) as sources:
-        sources.extractall(target, filter="data")
-    return {"PYTHONPATH": str(target / "services" / "realtime")}
+        ["git", "archive", tree, *paths], cwd=ROOT, check=True, capture_output=True
+    )
+    target.mkdir(parents=True)
+    subprocess.run(["tar", "-x", "-C", target], input=archive.stdout, check=True)
