@@ -1,8 +1,8 @@
 """Thousands of clients as one object: what both generators can do, and which one is taken.
 
-The one in C costs a few microseconds a frame, and speaks ws:// only. The one in Python costs three times
-as much, and speaks wss://, too. Scenarios are written once, against this interface, in one thread:
-things happen in `step`, everything else returns at once.
+The one in C costs a few microseconds a frame, and speaks ws:// only. The one in Python costs three
+times as much, and speaks wss://, too. Scenarios are written once, against this interface, in one
+thread: things happen in `step`, everything else returns at once.
 """
 
 from collections.abc import Sequence
