@@ -97,7 +97,7 @@ def seed(cluster: Cluster) -> str:
     gateway, api = (address_of(pod.address) for pod in (cluster.gateways[0], cluster.apis[0]))
     people = People(50, 10)
     dialect, seats = make_world(gateway, lambda *who: sign(cluster, *who), people, api)
-    ways = asyncio.run(seed_table.compare(gateway, dialect, seats, per_second=2, seconds=40))
+    ways = asyncio.run(seed_table.compare(gateway, dialect, seats, per_second=2, seconds=30))
     return seed_table.table(*ways)
 
 
