@@ -11,6 +11,8 @@ from pytake.bench.swarm import Timing
 
 GENERATOR_LIMIT = 0.95
 """Share of a core above which a load process, not the server, may be what was measured."""
+GENERATOR_IDLE = 0.2
+"""Below this it has time enough, whatever its waiting costs a frame."""
 
 _OPERATIONS = {
     Timing.CONNECTED: "connect",
@@ -152,7 +154,7 @@ class Result:
                 "bottleneck (use more --processes)"
             )
         mine, theirs = self.median("generator_us_per_frame"), self.median("server_us_per_frame")
-        if mine and theirs and mine > theirs:
+        if mine and theirs and mine > theirs and core > GENERATOR_IDLE:
             found.append(
                 f"the generator costs more than the server ({mine:.1f} µs a frame, not "
                 f"{theirs:.1f}): latencies may be its own"

@@ -56,8 +56,6 @@ class Run:
         self._cpus = list(cpus)
         self._on_tick = on_tick
         self._workers: list[_Process] = []
-        self._first: dict[int, Any] = {}
-        self._last_use = 0.0
         self._ticks: list[dict[str, Any]] = []
         self._is_stopped = False
         self.result = Result(
@@ -86,8 +84,8 @@ class Run:
         with suppress(ValueError):  # not in the main thread: nobody presses Ctrl-C there
             signal.signal(signal.SIGINT, lambda *_: self.stop())
         try:
-            self._await("prepare")
-            self._first = uses_of(self._pids)
+            if not self._await("prepare") and not self._is_stopped:
+                raise CannotConnect("no load process came up")
             self._say("go")
             for _ in range(self._plan.shape.repetitions):
                 if not self._repeat():
@@ -232,7 +230,7 @@ def _sum_up(timing: Timing, measured: Iterable[dict[str, Any]]) -> Repetition:
 
 def _digested(ticks: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """Quantiles instead of histograms, and shares of a core instead of sums of seconds."""
-    for before, tick in zip([None, *ticks[:-1]], ticks, strict=True):
+    for before, tick in zip([None, *ticks], ticks, strict=False):
         times: Histogram = tick["times"]
         core = None
         if before is not None and tick["monotonic"] > before["monotonic"]:
