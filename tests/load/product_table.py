@@ -107,7 +107,7 @@ def markdown(result: Result, row: Row) -> str:
     for name in row.figures:
         if name in spread:
             median, least, most = map(report.number, spread[name])
-            title = report.FIGURES[name].format(operation=result.operation)
+            title = report.title_of(name, result)
             cells.append(f"{title}: {median} ({least}–{most})")
     size = f"{shape['connections']:,} clients, {shape['rooms']} rooms"
     if row.scenario in (Latency, Mixed, Inbound):

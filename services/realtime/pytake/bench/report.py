@@ -8,7 +8,7 @@ from pytake.bench.result import Result
 from pytake.bench.swarm import Timing
 
 FIGURES = {
-    "per_second": "{operation} a second",
+    "per_second": "{operations} a second",
     "published_per_second": "messages published a second",
     "p50_ms": "p50, ms",
     "p90_ms": "p90, ms",
@@ -68,13 +68,18 @@ def live_line(tick: dict[str, Any], before: dict[str, Any] | None, timing: Timin
     return "  ".join(parts)
 
 
+def title_of(name: str, result: Result) -> str:
+    """Return what people call a figure of this run."""
+    operation = result.operation
+    plural = operation[:-1] + "ies" if operation.endswith("y") else operation + "s"
+    return FIGURES[name].format(operation=operation, operations=plural)
+
+
 def rows(result: Result) -> list[tuple[str, ...]]:
     """Return title, median, least and greatest of each figure."""
     spread = result.spread()
     return [
-        (title.format(operation=result.operation), *map(number, spread[name]))
-        for name, title in FIGURES.items()
-        if name in spread
+        (title_of(name, result), *map(number, spread[name])) for name in FIGURES if name in spread
     ]
 
 
@@ -137,7 +142,7 @@ def _plots(result: Result) -> str:
     operations = {"a second": [tick["operations"] for tick in ticks]}
     latency = {name: [tick[f"{name}_ms"] for tick in ticks] for name in ("p50", "p99")}
     plots = [
-        plot(f"{result.operation.capitalize()}s a second", operations),
+        plot(title_of("per_second", result).capitalize(), operations),
         plot("Latency, ms", latency),
         plot("Connections", {"open": [tick["ready"] for tick in ticks]}),
     ]
