@@ -223,6 +223,21 @@ def test_a_message_without_id_or_sender_is_not_understood(missing: str) -> None:
             {"kind": "poll", "raw": {"type": "poll"}, "provider_error": {"code": 131051}},
         ),
         (
+            {"type": "revoke", "revoke": {"original_message_id": "wamid.0"}},
+            MessageType.UNSUPPORTED,
+            {"kind": "revoke", "target": "wamid.0"},
+        ),
+        (
+            {"type": "edit", "edit": {"original_message_id": "wamid.0", "text": {"body": "oi!"}}},
+            MessageType.UNSUPPORTED,
+            {"kind": "edit", "target": "wamid.0", "text": "oi!"},
+        ),
+        (
+            {"type": "edit", "edit": {"message": {}}},
+            MessageType.UNSUPPORTED,
+            {"kind": "edit", "raw": {"message": {}}},
+        ),
+        (
             {"type": "hologram", "hologram": {"depth": 3}},
             MessageType.UNSUPPORTED,
             {"kind": "hologram", "raw": {"depth": 3}},

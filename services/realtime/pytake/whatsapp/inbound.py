@@ -199,6 +199,25 @@ def _system(body: Any) -> Content | None:
     return {"kind": "system", **body, "text": str(body.get("body", ""))}
 
 
+def _edit(body: Any) -> Content | None:
+    """A customer changed a message: what it was stays, what it is now comes beside it."""
+    content = _revoke(body)
+    if content is None:
+        return None
+    message = body.get("message")
+    text = message.get("text") if isinstance(message, dict) else body.get("text")
+    new = _text(text)
+    return content | {"kind": "edit"} | (new or {})
+
+
+def _revoke(body: Any) -> Content | None:
+    """A customer took a message back."""
+    if not isinstance(body, dict):
+        return None
+    target = body.get("original_message_id") or body.get("message_id")
+    return {"kind": "revoke", "target": target} if isinstance(target, str) else None
+
+
 _READERS: Mapping[str, tuple[MessageType, Callable[[Any], Content | None]]] = {
     "text": (MessageType.TEXT, _text),
     "image": (MessageType.IMAGE, _file),
@@ -214,6 +233,8 @@ _READERS: Mapping[str, tuple[MessageType, Callable[[Any], Content | None]]] = {
     "button": (MessageType.INTERACTIVE, _button),
     "order": (MessageType.INTERACTIVE, _order),
     "system": (MessageType.UNSUPPORTED, _system),
+    "edit": (MessageType.UNSUPPORTED, _edit),
+    "revoke": (MessageType.UNSUPPORTED, _revoke),
 }
 
 

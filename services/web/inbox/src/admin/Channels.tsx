@@ -5,6 +5,7 @@ import { AdminForm } from "./AdminForm";
 import { AdminPage } from "./AdminPage";
 import { AdminTable } from "./AdminTable";
 import { type Channel, ChannelActions } from "./ChannelActions";
+import { ChannelNews } from "./ChannelNews";
 import { useItems } from "./use-page";
 
 /** What there is to know of a number in one line: how it is called, and what WhatsApp thinks of it. */
@@ -43,7 +44,7 @@ export function Channels() {
             <>
               {channel.stopped_because && (
                 <p className="refusal" role="alert">
-                  {failureWords(speech, channel.stopped_because).join(" ")}
+                  {failureWords(speech, channel.stopped_because.split(":")[0]).join(" ")}
                 </p>
               )}
               <ChannelActions channel={channel} onChanged={reload} />
@@ -77,6 +78,7 @@ export function Channels() {
           />
         </label>
       </AdminForm>
+      <ChannelNews />
     </AdminPage>
   );
 }

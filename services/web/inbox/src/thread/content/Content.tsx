@@ -48,8 +48,17 @@ export function Content({ message, searched }: { message: Shown; searched: strin
     case "template":
       return <Template content={content} />;
     default:
-      return <Aside>{words.unsupported}</Aside>;
+      return <Unknown content={content} />;
   }
+}
+
+/** What has no form of its own: what the phone would say, or that it is on the phone. */
+function Unknown({ content }: { content: Record<string, unknown> }) {
+  const words = useWords();
+  const said = text(content.text);
+  if (content.kind === "system" && said) return <Aside>{said}</Aside>;
+  const sentence = words.unsupportedKinds[text(content.kind)] ?? words.unsupported;
+  return <Aside>{said ? `${sentence} ${said}` : sentence}</Aside>;
 }
 
 function Aside({ children }: { children: string }) {
