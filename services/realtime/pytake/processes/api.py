@@ -45,6 +45,7 @@ from pytake.processes.whatsapp import build_webhook
 from pytake.settings import Settings
 from pytake.store import Store, open_store
 from pytake.tokens.rights import PolledRights
+from pytake.transport import freeze_garbage
 
 log = structlog.get_logger(__name__)
 
@@ -132,6 +133,8 @@ async def serve_api(
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")
         stack.enter_context(watch_garbage_collector(metrics))
         add_leave_route(probes)
+        # A full collection that looks at all that was imported stops the loop for a tenth of a second.
+        freeze_garbage()
         probes.started()
         await serve(
             COMPONENT,

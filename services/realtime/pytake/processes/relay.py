@@ -45,6 +45,7 @@ from pytake.processes.whatsapp import build_relay_work, first_channel
 from pytake.relay.heartbeat import beat
 from pytake.settings import Settings
 from pytake.store import Store
+from pytake.transport import freeze_garbage
 from pytake.whatsapp.graph import GraphClient
 
 log = structlog.get_logger(__name__)
@@ -119,6 +120,8 @@ async def serve_relay(settings: Settings) -> None:
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: the outbox fills")
         stack.enter_context(watch_garbage_collector(metrics))
+        # A full collection that looks at all that was imported stops the loop for a tenth of a second.
+        freeze_garbage()
         probes.started()
         await serve(
             COMPONENT,
