@@ -72,6 +72,7 @@ class Outcome:
     quarantined: int
     watched_events: int
     asked: int
+    fingerprint: str
     latencies: list[float] = field(repr=False, default_factory=list)
 
 
@@ -193,6 +194,7 @@ class Talk:
             quarantined=len(poison.items),
             watched_events=sum(len(events) for events in watched.values()),
             asked=len(self._asked),
+            fingerprint=simulator.oracle.fingerprint(),
             latencies=sorted(postman.latencies),
         )
 

@@ -35,6 +35,7 @@ def show(outcome: Outcome) -> None:
     forged = f"{outcome.refused_forgeries} refused, {outcome.accepted_forgeries} taken"
     print(f"  forged           {forged}")
     print(f"  given up         {outcome.given_up}")
+    print(f"  fingerprint      {outcome.fingerprint}")
     print("verdict")
     for name, figure in verdict.items():
         print(f"  {name:16} {figure}")

@@ -133,7 +133,7 @@ async def serve_api(
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")
         stack.enter_context(watch_garbage_collector(metrics))
         add_leave_route(probes)
-        # A full collection that looks at all that was imported stops the loop for a tenth of a second.
+        # A full collection that looks at all that was imported stops the loop for 0.1 s.
         freeze_garbage()
         probes.started()
         await serve(

@@ -75,6 +75,10 @@ def simulate_whatsapp(
     speed: Annotated[float, typer.Option(help="How much faster than real time.")] = 1.0,
     faults: Annotated[float, typer.Option(help="Probability of every fault, 0 to 1.")] = 0.0,
     quiet: Annotated[bool, typer.Option(help="Nobody writes by himself.")] = False,
+    customers: Annotated[int, typer.Option(min=0, help="How many there are, of every kind.")] = 0,
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="Messages a second that customers write by themselves.")
+    ] = 0.04,
 ) -> None:
     """The simulated WhatsApp alone: Graph API, webhooks, customers, control API."""
     from pytake.processes.simulate_whatsapp import run_simulator
@@ -87,6 +91,8 @@ def simulate_whatsapp(
         speed=speed,
         faults=faults,
         quiet=quiet,
+        customers=customers,
+        rate=rate,
     )
 
 

@@ -120,7 +120,7 @@ async def serve_relay(settings: Settings) -> None:
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: the outbox fills")
         stack.enter_context(watch_garbage_collector(metrics))
-        # A full collection that looks at all that was imported stops the loop for a tenth of a second.
+        # A full collection that looks at all that was imported stops the loop for 0.1 s.
         freeze_garbage()
         probes.started()
         await serve(

@@ -6,7 +6,7 @@ from pytake.observability import logs
 from pytake.processes.server import Listener, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.simulator.app import SimulatorOptions, open_simulator
-from pytake.simulator.customers import Pace
+from pytake.simulator.customers import PERSONAS, Pace
 from pytake.simulator.faults import Faults
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ def run_simulator(
     speed: float,
     faults: float,
     quiet: bool,
+    customers: int = 0,
+    rate: float = 0.04,
 ) -> None:
     """Serve until a signal. Secrets and number are those of the `PYTAKE_WHATSAPP_*` settings."""
     given = {"host": host, "port": port}
@@ -40,11 +42,16 @@ def run_simulator(
         seed=seed,
         speed=speed,
         faults=Faults.all_at(faults) if faults else Faults(),
-        pace=None if quiet else Pace(),
+        pace=None if quiet else Pace(writes_every=1 / rate),
     )
 
     async def main() -> None:
         async with open_simulator(options) as simulator:
+            for number in range(customers):
+                persona = PERSONAS[number % len(PERSONAS)]
+                simulator.world.add_customer(
+                    f"55119{80_000_000 + number}", f"Cliente {number + 1}", persona=persona
+                )
             await serve(
                 "simulator",
                 Listener(simulator.app, settings.host, settings.port),

@@ -7,6 +7,7 @@ from typing import Any
 from pytake.simulator.envelopes import (
     Change,
     echo_value,
+    history_value,
     message_value,
     preferences_value,
     status_value,
@@ -15,6 +16,7 @@ from pytake.simulator.oracle import Oracle, Written
 from pytake.simulator.postman import Parcel, Postman
 from pytake.simulator.world import Customer, Number, Sent, World
 
+HISTORY_SECONDS = 3 * 24 * 3600
 EMOJI = ("👍", "❤️", "😂", "🙏🏽")
 
 
@@ -45,14 +47,22 @@ class Course:
     # --- messages of the business --------------------------------------------------------
 
     def accept(
-        self, number: Number, customer: Customer, body: dict[str, Any], *, before_answer: bool
+        self,
+        number: Number,
+        customer: Customer,
+        body: dict[str, Any],
+        *,
+        name: str,
+        before_answer: bool,
     ) -> Sent:
-        """Take a message and start its statuses; the first at once where it is to be early."""
+        """Take a message and start its statuses; the first at once where it is to be early.
+
+        `name` is what the dice call it; its id is made of it.
+        """
         world = self._world
-        key = str(body.get("biz_opaque_callback_data") or next(self._numbers))
-        attempt = self._oracle.times_accepted(key)
+        copies = self._oracle.times_accepted(str(body.get("biz_opaque_callback_data")))
         sent = Sent(
-            id=f"wamid.{world.dice.seed}.out.{key}.{attempt}",
+            id=f"wamid.{world.dice.seed}.out.{name}.{copies}",
             customer=customer,
             phone_number_id=number.phone_number_id,
             body=body,
@@ -143,7 +153,53 @@ class Course:
         )
         if world.dice.happens(world.faults.echo, "echo", message_id):
             self._echo(number, customer, message_id)
+        if not customer.hides_phone and world.dice.happens(
+            world.faults.history, "history", message_id
+        ):
+            self._history(number, customer, message_id)
         return message_id
+
+    def _history(self, number: Number, customer: Customer, message_id: str) -> None:
+        """Post two old messages, one of each side, as a number that joins with its past does."""
+        long_ago = int(self._world.time.now()) - HISTORY_SECONDS
+        old = [
+            {
+                "from": sender,
+                "id": f"{message_id}.history.{place}",
+                "timestamp": str(long_ago + place),
+                "type": "text",
+                "text": {"body": text},
+                "history_context": {"status": "READ"},
+            }
+            for place, (sender, text) in enumerate(
+                (
+                    (customer.wa_id, "Mensagem antiga do cliente."),
+                    (number.display_phone_number, "Resposta antiga da loja."),
+                )
+            )
+        ]
+        self._oracle.wrote(customer, old[0])
+        self._oracle.echoed(customer, old[1])
+        ids = [str(each["id"]) for each in old]
+
+        def posted() -> None:
+            for each in ids:
+                self._oracle.posted(each)
+
+        def confirmed() -> None:
+            for each in ids:
+                self._oracle.confirmed(each)
+
+        self._postman.hand_over(
+            Parcel(
+                key=f"{message_id}.history",
+                field_name="history",
+                value=history_value(number, customer, old),
+                on_post=posted,
+                on_confirmed=confirmed,
+            ),
+            delay=0.4,
+        )
 
     def _echo(self, number: Number, customer: Customer, message_id: str) -> None:
         echo_id = f"{message_id}.echo"

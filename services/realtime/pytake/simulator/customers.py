@@ -1,7 +1,7 @@
 """People on the other side: they answer, they write by themselves, they go silent.
 
 A persona says how somebody behaves. `friendly` answers what an agent writes, `chatty` does
-so twice, `silent` only reads, `sender` sends files and places as well, `blocked` gets
+so twice, `silent` only reads, `sender` sends files, places and voice notes as well, `blocked` gets
 nothing. In `quiet` mode nobody writes unless written to.
 """
 
@@ -36,6 +36,8 @@ OPENINGS = (
     "Queria saber se dá para retirar na loja.",
 )
 PLACES = ((-23.5614, -46.6559, "MASP"), (-22.9519, -43.2105, "Cristo Redentor"))
+# The beginning of a file of sound, without any.
+SILENCE = b"OggS\x00\x02" + bytes(22)
 # One blue pixel.
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63"
@@ -106,19 +108,24 @@ class Customers:
         return {"type": "text", "text": {"body": text}}
 
     def _something_else(self, *key: object) -> dict[str, Any]:
-        kind = self._world.dice.index(3, "kind", *key)
+        kind = self._world.dice.index(4, "kind", *key)
         if kind == 0:
             latitude, longitude, name = PLACES[self._world.dice.index(2, "place", *key)]
             place = {"latitude": latitude, "longitude": longitude, "name": name}
             return {"type": "location", "location": place}
+        if kind == 1:
+            sound = keep_file(self._world, SILENCE + str(key).encode(), "audio/ogg")
+            voice = {"id": sound.id, "mime_type": "audio/ogg; codecs=opus", "voice": True}
+            return {"type": "audio", "audio": voice | {"sha256": sound.sha256}}
         media = keep_file(self._world, PIXEL + str(key).encode(), "image/png")
         body: dict[str, Any] = {"id": media.id, "mime_type": "image/png", "sha256": media.sha256}
-        if kind == 1:
+        if kind == 2:
             body["caption"] = "Olha como chegou"
             return {"type": "image", "image": body}
         return {"type": "document", "document": body | {"filename": "comprovante.png"}}
 
 
+PERSONAS = ("friendly", "chatty", "sender", "silent", "blocked")
 _STARTERS = frozenset(("friendly", "chatty", "sender"))
 
 

@@ -82,6 +82,18 @@ def echo_value(number: Number, customer: Customer, message: dict[str, Any]) -> C
     }
 
 
+def history_value(number: Number, customer: Customer, messages: list[Change]) -> Change:
+    """Return the `value` of old messages that the phone app has kept."""
+    progress = {"phase": 0, "chunk_order": 1, "progress": 100}
+    return {
+        "messaging_product": "whatsapp",
+        "metadata": _metadata(number),
+        "history": [
+            {"metadata": progress, "threads": [{"id": customer.wa_id, "messages": messages}]}
+        ],
+    }
+
+
 def preferences_value(number: Number, customer: Customer, now: float) -> Change:
     """Return the `value` of a customer's choice about marketing messages."""
     is_stop = customer.wants_no_marketing

@@ -58,6 +58,8 @@ class Faults:
     """Statuses carry `conversation` and `pricing`, as before v24."""
     echo: float = 0.0
     """The business answers with the phone app."""
+    history: float = 0.0
+    """What the phone app has kept of the customer comes once more, days late."""
 
     reorder_window: float = 2.0
     slow_media_seconds: float = 3.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import re
 from typing import Any
 
@@ -58,6 +59,7 @@ class GraphApi:
         self._course = course
         self._throughput = throughput
         self.base_url = base_url.rstrip("/")
+        self._numbers = itertools.count(1)
 
     def routes(self) -> list[Route]:
         return [
@@ -117,8 +119,9 @@ class GraphApi:
 
     async def _outcome(self, number: Number, customer: Customer, body: dict[str, Any]) -> Response:
         faults, dice = self._world.faults, self._world.dice
-        key = body.get("biz_opaque_callback_data") or ""
-        attempt = self._throughput.attempts(str(key))
+        callback_data = str(body.get("biz_opaque_callback_data") or next(self._numbers))
+        attempt = self._throughput.attempts(callback_data)
+        key = self._throughput.name(customer, callback_data)
         if dice.happens(faults.refused, "refused", key):
             codes = [code for code in faults.failure_codes if code != 131053]
             code = codes[dice.index(len(codes), "refused code", key)]
@@ -129,7 +132,7 @@ class GraphApi:
         if dice.happens(faults.lost_request, "lost_request", key, attempt):
             await asyncio.sleep(NEVER)
         early = dice.happens(faults.status_before_response, "early", key)
-        sent = self._course.accept(number, customer, body, before_answer=early)
+        sent = self._course.accept(number, customer, body, name=key, before_answer=early)
         try:
             if dice.happens(faults.lost_response, "lost_response", key, attempt):
                 await asyncio.sleep(NEVER)

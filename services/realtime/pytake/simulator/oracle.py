@@ -5,6 +5,7 @@ tells, and the events that connected clients saw. Nothing is assumed about how t
 works inside.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,8 +108,24 @@ class Oracle:
             "echoes": sum(w.is_echo for w in self.written.values()),
             "accepted": sum(len(copies) for copies in self.sent.values()),
             "accepted_twice": sum(len(copies) > 1 for copies in self.sent.values()),
-            "statuses": sum(len(s.statuses) for copies in self.sent.values() for s in copies),
+            "statuses": sum(len(set(s.statuses)) for copies in self.sent.values() for s in copies),
         }
+
+    def fingerprint(self) -> str:
+        """Return a name for all that happened, the same for two runs of the same seed.
+
+        Times are no part of it, nor how often something was delivered again.
+        """
+        lines = [
+            f"{message_id} {written.is_echo} {written.message.get('text', {}).get('body')}"
+            for message_id, written in self.written.items()
+        ]
+        lines += [
+            f"{sent.id} {sent.body.get('text', {}).get('body')} {sorted(set(sent.statuses))}"
+            for copies in self.sent.values()
+            for sent in copies
+        ]
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
     def judge(
         self,

@@ -44,6 +44,8 @@ class Throughput:
         self._numbers: dict[Hashable, _Bucket] = {}
         self._pairs: dict[Hashable, _Bucket] = {}
         self._attempts: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+        self._to_customer: dict[str, int] = {}
 
     def take(self, number: Number, customer: Customer) -> None:
         """Count one message.
@@ -60,6 +62,19 @@ class Throughput:
         pair = (number.phone_number_id, customer.user_id)
         if not _take(self._pairs, pair, now, 1 / self._pair_seconds, self._pair_burst):
             raise GraphRefusal(131056, "Too many messages to this recipient.")
+
+    def name(self, customer: Customer, key: str) -> str:
+        """Return what the dice call a message: the n-th to its customer.
+
+        The business makes its ids up as it likes, the order of a conversation is always the
+        same: so the same seed gives the same run.
+        """
+        if key not in self._names:
+            place = self._to_customer[customer.user_id] = (
+                self._to_customer.get(customer.user_id, 0) + 1
+            )
+            self._names[key] = f"{customer.user_id}.{place}"
+        return self._names[key]
 
     def attempts_so_far(self, key: str) -> int:
         """Return how many requests have named this message."""

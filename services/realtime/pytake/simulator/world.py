@@ -48,13 +48,17 @@ class Customer:
     user_id: str
     persona: str = "friendly"
     hides_phone: bool = False
-    has_blocked: bool = False
     wrote_at: float | None = None
     written: int = 0
     read_up_to: str | None = None
     """The newest of the customer's messages that the business has marked as read."""
     business_types_until: float = 0.0
     wants_no_marketing: bool = False
+
+    @property
+    def has_blocked(self) -> bool:
+        """Whether this customer has blocked the business: messages leave and never arrive."""
+        return self.persona == "blocked"
 
     def window_is_open(self, now: float) -> bool:
         return self.wrote_at is not None and now < self.wrote_at + WINDOW_SECONDS
