@@ -107,8 +107,12 @@ async def test_a_number_that_is_signed_out_stops_keeps_its_queue_and_goes_on(ben
     first = await bench.send(conversation.id, "um")
     second = await bench.send(conversation.id, "dois")
     waiting = await bench.until(first, lambda m: m.error is not None, "the agent is told")
-    (stopped,) = await bench.store.channels.channels(bench.organization)
 
+    async def is_stopped() -> bool:
+        (channel,) = await bench.store.channels.channels(bench.organization)
+        return not channel.is_active
+
+    await eventually(is_stopped, "the number is stopped")
     await bench.store.channels.ensure_channel(
         bench.organization,
         name="Number",
@@ -121,7 +125,6 @@ async def test_a_number_that_is_signed_out_stops_keeps_its_queue_and_goes_on(ben
     assert waiting.status == "pending"
     assert waiting.error is not None
     assert waiting.error["code"] == "channel_stopped"
-    assert not stopped.is_active
     assert bench.accepted(first) == bench.accepted(second) == 1
 
 

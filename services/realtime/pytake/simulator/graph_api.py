@@ -196,12 +196,12 @@ class GraphApi:
 
     async def _upload(self, request: Request) -> Response:
         self._number(request)
-        form = await request.form()
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise GraphRefusal(100, "file is required.")
-        data = await file.read()
-        mime_type = str(form.get("type") or file.content_type)
+        async with request.form() as form:
+            file = form.get("file")
+            if file is None or isinstance(file, str):
+                raise GraphRefusal(100, "file is required.")
+            data = await file.read()
+            mime_type = str(form.get("type") or file.content_type)
         if len(data) > MEDIA_LIMITS.get(mime_type, MAX_DOCUMENT):
             raise GraphRefusal(131053, "The file is too large.")
         media = self.keep(data, mime_type)
