@@ -392,7 +392,7 @@ class ChannelSender:
         await self._report(message, MessageStatus.PENDING, error=shown)
         # Nobody sends for a stopped number; once it runs again the message is due.
         await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
-        reason = f"{error.code}: {error.details or error.title or shown['title']}"
+        reason = f"{shown['cause']}: {error.details or error.title or shown['title']}"
         if await self._ports.channels.stop_channel(self._channel.id, reason):
             await self._tell_admins(error, reason)
         self._is_stopped = True
