@@ -6,6 +6,7 @@ import { usePeople } from "../people";
 import { useSpeech } from "../words";
 import { phoneText } from "../words/phone";
 import { fullTime } from "../words/times";
+import { ChannelName } from "./ChannelName";
 import { Labels } from "./Labels";
 import { Notes } from "./Notes";
 import { OtherConversations } from "./OtherConversations";
@@ -63,6 +64,10 @@ function Facts({ conversation }: { conversation: ConversationBody }) {
         <dd>{assignee ?? (assigned_to ? words.unknownPerson : words.nobody)}</dd>
         <dt>{words.status}</dt>
         <dd>{status === "open" ? words.open : words.closed}</dd>
+        <dt>{words.channel}</dt>
+        <dd>
+          <ChannelName id={conversation.channel_id} />
+        </dd>
         <dt>{words.window24}</dt>
         <dd>
           <WindowLeft conversation={conversation} />
