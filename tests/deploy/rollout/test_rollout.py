@@ -52,6 +52,7 @@ async def test_an_upgrade_and_the_way_back_cost_nobody_a_message(
             await release.rollback(Present)
 
             await workload.stop_writing()
+            await workload.read_the_truth()
             await workload.settle()
             result = noticed(release, workload, began)
     promises_kept(result)
@@ -72,6 +73,7 @@ async def test_a_pod_that_does_not_drain_would_be_noticed(postgres_server: Postg
             await release.deployments["gateway"].scale(1)
 
             await workload.stop_writing()
+            await workload.read_the_truth()
             await workload.settle()
             result = noticed(release, workload, began)
     assert result.forced > 0
