@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from cluster.waiting import eventually
 from pytake.contract.error_codes import MEANINGS
 from pytake.domain.errors import ErrorCode
 from rest.server import Person, RestServer, rest_server
@@ -250,3 +251,44 @@ async def test_bad_input_does_not_flood_the_log(
     lines = [record for record in caplog.records if record.name not in ("httpx", "uvicorn.access")]
     assert {record.levelname for record in lines} <= {"INFO"}
     assert len(lines) <= 1, "twenty refusals are one line"
+
+
+@pytest.mark.parametrize("kind", ["json", "form"])
+async def test_who_sends_slowly_holds_no_turn_of_the_process(
+    rest: RestServer, ana: Person, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Sixteen requests are worked on at a time; forty that have not come yet are none of them.
+
+    Nor is it worth a line, or an error of ours, when they hang up.
+    """
+    parts = urlsplit(str(rest.client.base_url))
+    path, content_type = {
+        "json": ("/api/v1/conversations", "application/json"),
+        "form": ("/api/v1/media", "multipart/form-data; boundary=x"),
+    }[kind]
+    slow = []
+    hung_up = rest.metrics.http_errors.cell("invalid_payload").value
+    for _ in range(5):
+        someone = await rest.person(organization_id=str(uuid4()))
+        for _ in range(8):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            head = (
+                f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n"
+                f"Content-Type: {content_type}\r\nAuthorization: Bearer {someone.token}\r\n\r\n"
+            )
+            writer.write(head.encode() + b"{")
+            slow.append(writer)
+    answers = await asyncio.gather(*(ana.get("/conversations") for _ in range(5)))
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    made = await ana.post("/conversations", {"contact": {"name": "R", "phone": a_phone()}})
+    assert made.status_code == 201
+    for writer in slow:
+        writer.close()
+    codes = rest.metrics.http_errors
+    before = codes.cell("internal").value
+    await eventually(
+        lambda: codes.cell("invalid_payload").value >= hung_up + len(slow), "all have hung up"
+    )
+    assert codes.cell("internal").value == before
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]

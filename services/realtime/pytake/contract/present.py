@@ -1,18 +1,15 @@
 """From the things of the domain to the JSON that clients get."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from pytake.contract.media_links import Link, with_link
 from pytake.contract.times import optional_wire_time, wire_time
 from pytake.domain.canned_reply import CannedReply
 from pytake.domain.conversation import Contact, Conversation
 from pytake.domain.message import Message
 from pytake.domain.note import Note
 from pytake.domain.status import MessageStatus, StatusTimes
-
-Link = Callable[[str], str]
-"""From the id of a file to a signed address."""
 
 
 def message_body(message: Message, link: Link | None = None) -> dict[str, Any]:
@@ -21,8 +18,8 @@ def message_body(message: Message, link: Link | None = None) -> dict[str, Any]:
     With `link`, content that has a file says where it can be read (`media_url`).
     """
     content = dict(message.content)
-    if link is not None and isinstance(content.get("media_id"), str):
-        content["media_url"] = link(content["media_id"])
+    if link is not None:
+        content = with_link(content, link)
     body: dict[str, Any] = {
         "id": message.id,
         "conversation_id": message.conversation_id,

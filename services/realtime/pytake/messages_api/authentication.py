@@ -10,14 +10,14 @@ from pytake.application.manage_users import require_admin
 from pytake.domain.errors import NotAuthenticated
 from pytake.domain.principal import Principal
 from pytake.messages_api.door import Caller
+from pytake.messages_api.json_bodies import receive_body
 from pytake.messages_api.services import Services, services_of
 
 MAX_REMEMBERED = 20_000
 
 
-@asynccontextmanager
-async def signed_in(request: Request, api: Services) -> AsyncIterator[Principal]:
-    """Give the principal, for as long as its organization's turn lasts.
+async def identified(request: Request, api: Services) -> Principal:
+    """Return who is asking, and take the request from its budget.
 
     A request without a good token is taken from the budget of its address, one with a
     good token from the budget of its user.
@@ -29,8 +29,27 @@ async def signed_in(request: Request, api: Services) -> AsyncIterator[Principal]
         await api.throttle.admit(request, None)
         raise
     await api.throttle.admit(request, principal)
+    return principal
+
+
+@asynccontextmanager
+async def turn_of(api: Services, principal: Principal) -> AsyncIterator[None]:
+    """Hold a turn of the principal's organization.
+
+    Never while somebody is waited for outside: a few clients that send or take slowly would
+    hold every turn of the process.
+    """
     async with api.throttle.share(principal.organization_id):
         await _ensure_known(api, principal)
+        yield
+
+
+@asynccontextmanager
+async def signed_in(request: Request, api: Services) -> AsyncIterator[Principal]:
+    """Give the principal, for as long as its organization's turn lasts."""
+    principal = await identified(request, api)
+    await receive_body(request)
+    async with turn_of(api, principal):
         yield principal
 
 
@@ -52,7 +71,18 @@ async def _principal(
         yield principal
 
 
-SignedIn = Annotated[Principal, Depends(_principal)]
+# "function": the turn ends before the answer is sent, which may take as long as the client likes.
+SignedIn = Annotated[Principal, Depends(_principal, scope="function")]
+
+
+async def _without_turn(
+    request: Request, api: Annotated[Services, Depends(services_of)]
+) -> Principal:
+    return await identified(request, api)
+
+
+SignedInWithoutTurn = Annotated[Principal, Depends(_without_turn)]
+"""For routes that read what may take long; they take a `turn_of` themselves, afterwards."""
 
 
 async def admin(principal: SignedIn) -> Principal:

@@ -131,7 +131,7 @@ async def events(
     rows = (await api.event_log.replay([request])).get(conversation_id, ())
     shown = rows[:limit]
     next_cursor = str(shown[-1].seq) if len(rows) > limit else None
-    return page(event_items(shown), next_cursor)
+    return page(event_items(shown, api.link), next_cursor)
 
 
 @router.post("/conversations/{conversation_id}/read", openapi_extra=described(MarkConversationRead))

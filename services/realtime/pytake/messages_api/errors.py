@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from pytake.contract.error_codes import MEANINGS
+from pytake.contract.media_links import Link, with_links
 from pytake.contract.times import wire_time
 from pytake.domain.errors import ErrorCode, InvalidPayload, PytakeError, StaleView
-from pytake.domain.events import ConversationEvent
+from pytake.domain.events import ConversationEvent, DurableEvent
 from pytake.observability.logs import OncePerReason
 from pytake.observability.trace_context import current_trace_id
 
@@ -37,6 +38,12 @@ class BodyTooSlow(InvalidPayload):
     status = 408
 
 
+class BodyIncomplete(InvalidPayload):
+    """The client hung up in the middle: its own affair, not an error of ours."""
+
+    status = 400
+
+
 class BodyTooLarge(PytakeError):
     """The body is larger than the route takes."""
 
@@ -53,8 +60,14 @@ _CODES_OF_STATUS = {
 }
 
 
-def problem(error: PytakeError, status: int | None = None) -> Response:
-    """Return the answer that tells a client of the error."""
+def problem(error: PytakeError, status: int | None = None, *, link: Link | None = None) -> Response:
+    """Return the answer that tells a client of the error.
+
+    Args:
+        error: What was refused.
+        status: Another status than that of the error's code.
+        link: Signs addresses of files in what the error tells.
+    """
     meaning = MEANINGS[error.code]
     status = status or getattr(error, "status", None) or meaning.status
     body: dict[str, Any] = {
@@ -68,7 +81,7 @@ def problem(error: PytakeError, status: int | None = None) -> Response:
         **error.extra,
     }
     if isinstance(error, StaleView):
-        body["missing"] = event_items(error.missing)
+        body["missing"] = event_items(error.missing, link)
     headers: dict[str, str] = {}
     retry_after_ms = error.retry_after_ms
     if status in (429, 503):
@@ -84,17 +97,26 @@ def problem(error: PytakeError, status: int | None = None) -> Response:
     return Response(orjson.dumps(body), status, headers, PROBLEM)
 
 
-def event_items(events: Sequence[ConversationEvent]) -> list[dict[str, Any]]:
-    """Return the events as REST gives them; `data` is spliced in as it was stored."""
+def event_items(
+    events: Sequence[ConversationEvent], link: Link | None = None
+) -> list[dict[str, Any]]:
+    """Return the events as REST gives them; `data` is spliced in as it was stored, but for
+    the links of files, as on the socket."""
     return [
         {
             "seq": event.seq,
             "event": event.name,
-            "data": orjson.Fragment(event.data),
+            "data": orjson.Fragment(_data(event, link)),
             "created_at": wire_time(event.created_at),
         }
         for event in events
     ]
+
+
+def _data(event: ConversationEvent, link: Link | None) -> bytes:
+    if link is None or event.name != DurableEvent.MESSAGE_NEW:
+        return event.data
+    return with_links(event.data, link)
 
 
 def install(app: FastAPI) -> None:
@@ -108,7 +130,7 @@ def install(app: FastAPI) -> None:
 async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, PytakeError)  # noqa: S101 - narrows what Starlette types as Exception
     note(request, error)
-    return problem(error)
+    return problem(error, link=request.app.state.api.link)
 
 
 async def _on_bad_parameters(request: Request, error: Exception) -> Response:

@@ -11,9 +11,16 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from pytake.domain.errors import InvalidPayload
-from pytake.messages_api.errors import BodyTooLarge, BodyTooSlow, NotJson, first_mistake
+from pytake.messages_api.errors import (
+    BodyIncomplete,
+    BodyTooLarge,
+    BodyTooSlow,
+    NotJson,
+    first_mistake,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -28,6 +35,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     Raises:
         BodyTooLarge: It says or turns out to be larger.
         BodyTooSlow: It did not arrive in time.
+        BodyIncomplete: The client hung up; nobody will see the answer.
     """
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
@@ -41,7 +49,22 @@ async def read_body(request: Request, limit: int) -> bytes:
                     raise BodyTooLarge
     except TimeoutError:
         raise BodyTooSlow from None
+    except ClientDisconnect:
+        raise BodyIncomplete from None
     return bytes(body)
+
+
+async def receive_body(request: Request) -> bytes:
+    """Return the body of a request, read at the first call and kept for the next ones.
+
+    Raises:
+        BodyTooLarge, BodyTooSlow: As `read_body`, with the limit of the API.
+    """
+    known: bytes | None = getattr(request.state, "body", None)
+    if known is None:
+        limit: int = request.app.state.api.max_body_bytes
+        known = request.state.body = await read_body(request, limit)
+    return known
 
 
 def parse(body: bytes, model: type[Model]) -> Model:
@@ -87,8 +110,7 @@ def json_body(
     """
 
     async def body(request: Request) -> Model:
-        limit: int = request.app.state.api.max_body_bytes
-        raw = await read_body(request, limit)
+        raw = await receive_body(request)
         return parse(b"{}" if or_nothing and not raw else raw, model)
 
     return body

@@ -1,7 +1,9 @@
 """Routes of files: uploading one, and reading one by token or by a link that was signed."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 from urllib.parse import quote
 
@@ -9,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message
 
@@ -17,20 +20,24 @@ from pytake.domain.errors import InvalidPayload
 from pytake.domain.media import MAX_FILE_BYTES, SHOWN_INLINE, UNKNOWN
 from pytake.domain.principal import Principal
 from pytake.messages_api.answers import answer, uuid_or_refuse
-from pytake.messages_api.authentication import SignedIn, signed_in
-from pytake.messages_api.errors import BodyTooLarge, BodyTooSlow
+from pytake.messages_api.authentication import SignedInWithoutTurn, signed_in, turn_of
+from pytake.messages_api.errors import BodyIncomplete, BodyTooLarge, BodyTooSlow
 from pytake.messages_api.services import Services, services_of
 
 router = APIRouter(tags=["media"])
 Api = Annotated[Services, Depends(services_of)]
 
-UPLOADS_AT_ONCE = 4
+FILES_AT_ONCE = 4
+"""Whose bytes are in memory; what is still coming is not."""
+
 UPLOAD_SECONDS = 300
 FORM_BYTES = 16_384
 """What a form may be larger than the file in it."""
 
 KEPT_SECONDS = 3600
-_uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
+# Each refusal is counted; a line each would be a flood.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
+_at_once = asyncio.Semaphore(FILES_AT_ONCE)
 
 _UPLOAD = {
     "requestBody": {
@@ -49,12 +56,14 @@ _UPLOAD = {
 
 
 @router.post("/media", status_code=201, response_model=MediaBody, openapi_extra=_UPLOAD)
-async def upload(request: Request, principal: SignedIn, api: Api) -> Response:
+async def upload(request: Request, principal: SignedInWithoutTurn, api: Api) -> Response:
     """Keep a file; `id` is the `media_id` of a message. A form with one part named `file`."""
-    async with _uploads:
-        name, declared_type, data = await _uploaded_file(request)
+    async with _received_form(request) as file, turn_of(api, principal), _at_once:
         record = await api.files.store(
-            principal, filename=name, declared_type=declared_type, data=data
+            principal,
+            filename=file.filename or "",
+            declared_type=file.content_type or UNKNOWN,
+            data=await file.read(),
         )
     return answer(
         {
@@ -68,8 +77,12 @@ async def upload(request: Request, principal: SignedIn, api: Api) -> Response:
     )
 
 
-async def _uploaded_file(request: Request) -> tuple[str, str, bytes]:
-    """Return name, declared type and bytes of the one file in the form, within its bounds."""
+@asynccontextmanager
+async def _received_form(request: Request) -> AsyncIterator[UploadFile]:
+    """Give the one file of the form once all of it has come, within its bounds.
+
+    What is larger than 1 MiB waits on disk meanwhile, not in memory.
+    """
     limit = MAX_FILE_BYTES + FORM_BYTES
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > limit:
@@ -88,18 +101,21 @@ async def _uploaded_file(request: Request) -> tuple[str, str, bytes]:
 
     counted = Request(request.scope, receive_within_limit)
     try:
-        async with (
-            asyncio.timeout(UPLOAD_SECONDS),
-            counted.form(max_files=1, max_fields=8, max_part_size=FORM_BYTES) as form,
-        ):
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise InvalidPayload(detail="file: is missing")
-            return file.filename or "", file.content_type or UNKNOWN, await file.read()
+        async with asyncio.timeout(UPLOAD_SECONDS):
+            form = await counted.form(max_files=1, max_fields=8, max_part_size=FORM_BYTES)
     except TimeoutError:
         raise BodyTooSlow from None
+    except ClientDisconnect:
+        raise BodyIncomplete from None
     except (MultiPartException, HTTPException):
         raise InvalidPayload(detail="The form is not well formed.") from None
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise InvalidPayload(detail="file: is missing")
+        yield file
+    finally:
+        await form.close()
 
 
 async def _linked_or_signed_in(
@@ -120,7 +136,7 @@ async def _linked_or_signed_in(
 async def download(
     request: Request,
     media_id: str,
-    principal: Annotated[Principal | None, Depends(_linked_or_signed_in)],
+    principal: Annotated[Principal | None, Depends(_linked_or_signed_in, scope="function")],
     api: Api,
 ) -> Response:
     """The file, whole or a range of it. Without a token: by the `media_url` of a message."""
