@@ -228,26 +228,31 @@ class Cluster:
         await (self.publisher or self.broker).publish(committed.events)
 
     async def store_text(
-        self, conversation_id: ConversationId, text: str = "olá", *, user: str = "ana"
+        self,
+        conversation_id: ConversationId,
+        text: str = "olá",
+        *,
+        user: str = "ana",
+        media_id: str | None = None,
     ) -> Committed:
-        """Store a text and publish nothing."""
+        """Store a text, or a picture with a caption, and publish nothing."""
         message = NewMessage(
             id=MessageId(str(uuid.uuid4())),
             conversation_id=conversation_id,
             direction=Direction.OUTBOUND,
             sender_type=SenderType.AGENT,
             sender_id=user_id(user),
-            message_type=MessageType.TEXT,
-            content={"text": text},
+            message_type=MessageType.IMAGE if media_id else MessageType.TEXT,
+            content={"media_id": media_id, "caption": text} if media_id else {"text": text},
             created_at=now(),
         )
         return await self.store.conversations.append_message(ORGANIZATION, message)
 
     async def write(
-        self, conversation_id: ConversationId, text: str = "olá", *, user: str = "ana"
+        self, conversation_id: ConversationId, text: str = "olá", **more: Any
     ) -> Committed:
         """Store a text and publish it, as POST does."""
-        committed = await self.store_text(conversation_id, text, user=user)
+        committed = await self.store_text(conversation_id, text, **more)
         await self._publish(committed)
         return committed
 

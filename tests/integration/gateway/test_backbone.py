@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import socketio
@@ -12,6 +14,7 @@ import socketio
 from cluster.waiting import eventually
 from integration.gateway.clients import Client
 from integration.gateway.pods import Cluster, Pod, user_id
+from pytake.contract.media_links import MediaLinks
 
 pytestmark = pytest.mark.integration
 
@@ -317,3 +320,31 @@ async def test_a_token_of_somebody_else_is_not_taken(
 
     assert answer["error"]["code"] == "invalid_token"
     assert (await ana.call("ping"))["ok"]
+
+
+async def test_a_picture_says_where_it_can_be_seen_live_in_a_replay_and_to_who_confirms(
+    cluster: Cluster, connect: Any
+) -> None:
+    """Links are signed when they are sent: the log has the id alone."""
+    links = MediaLinks(b"a key of the installation", time.time)
+    pod = await cluster.pod(link=links)
+    conversation = await cluster.conversation()
+    ana, asked = await connect(pod, "ana"), await connect(pod, "bruno", features=("receipts",))
+    for client in (ana, asked):
+        await client.join(conversation)
+    pod.gateway.deliveries._until_next = 1
+
+    committed = await cluster.write(conversation, "olá \U0001f600", media_id="m-1")
+    live = [await client.next("message:new") for client in (ana, asked)]
+    late = await connect(pod, "rui")
+    await late.join(conversation, last_seq=0)
+    replayed = await late.next("message:new")
+
+    assert b"media_url" not in committed.events[-1].data
+    for message in (*live, replayed):
+        content = message["content"]
+        assert (content["media_id"], content["caption"]) == ("m-1", "olá \U0001f600")
+        url = urlsplit(content["media_url"])
+        query = {name: value for name, [value] in parse_qs(url.query).items()}
+        assert url.path == "/api/v1/media/m-1"
+        assert links.is_good("m-1", query["expires"], query["signature"])

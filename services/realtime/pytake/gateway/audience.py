@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from pytake.contract.error_codes import error_object
+from pytake.contract.media_links import Link, with_links
 from pytake.contract.rooms import conversation_room
 from pytake.domain.conversation import Access, may_see
 from pytake.domain.errors import ErrorCode, Refused
@@ -35,6 +36,7 @@ class Audience:
         on_shown_out: Told of a connection that lost a conversation.
         on_message: Told of each message that goes out, for what ends with it.
         deliveries: Told of each event and how many got it; says who is asked to confirm.
+        link: Signs the addresses of files in messages; None: messages name the ids alone.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Audience:
         on_shown_out: Callable[[Connection, Room], None],
         on_message: Callable[[Room, ConversationEvent], None],
         deliveries: Deliveries,
+        link: Link | None = None,
     ) -> None:
         self._emitter = emitter
         self._coalesce_seconds = coalesce_seconds
@@ -52,6 +55,7 @@ class Audience:
         self._on_message = on_message
         self._deliveries = deliveries
         self._tells_emits = writes_debug_lines()
+        self._link = link
         self._runs: dict[ConversationId, StatusRun] = {}
         self._timers: dict[ConversationId, asyncio.TimerHandle] = {}
 
@@ -109,19 +113,28 @@ class Audience:
     def deliver(self, room: Room, events: list[ConversationEvent]) -> None:
         """Write events to the members, in order; statuses wait for those who batch them."""
         for event in events:
-            packet = prepare(event.name, event.data)
+            data = self._data(event)
+            packet = prepare(event.name, data)
             if is_status(event) and self._coalesce_seconds > 0:
                 reached = self._deliver_status(room, event, packet)
             else:
                 self.flush_statuses(room)
-                reached = self._deliver_to_all(room, event, packet)
+                reached = self._deliver_to_all(room, event, data, packet)
             self._deliveries(event, reached, "live")
             if self._tells_emits:
                 tell_emit(event.name, "conversation", reached, seq=event.seq)
             if event.name == DurableEvent.MESSAGE_NEW:
                 self._on_message(room, event)
 
-    def _deliver_to_all(self, room: Room, event: ConversationEvent, packet: PreparedPacket) -> int:
+    def _data(self, event: ConversationEvent) -> bytes:
+        """Return an event's data as clients get it: as stored, but for links of files."""
+        if self._link is None or event.name != DurableEvent.MESSAGE_NEW:
+            return event.data
+        return with_links(event.data, self._link)
+
+    def _deliver_to_all(
+        self, room: Room, event: ConversationEvent, data: bytes, packet: PreparedPacket
+    ) -> int:
         outlets = room.outlets_of_members()
         asked = self._deliveries.to_ask(event, room.members.values())
         if asked is None:
@@ -129,7 +142,7 @@ class Audience:
         others = [outlet for outlet in outlets if outlet is not asked.outlet]
         reached = self._emitter.fan_out(others, packet)
         if self._emitter.ask(
-            asked.sid, event.name, event.data, lambda *answer: self._deliveries.confirmed(event)
+            asked.sid, event.name, data, lambda *answer: self._deliveries.confirmed(event)
         ):
             self._deliveries.asked(event, asked)
             reached += 1
@@ -164,7 +177,7 @@ class Audience:
     def replay(self, connection: Connection, events: list[ConversationEvent]) -> None:
         """Write missed events to one joiner, each with its own `seq`."""
         for event in events:
-            self._emitter.send(connection.sid, prepare(event.name, event.data))
+            self._emitter.send(connection.sid, prepare(event.name, self._data(event)))
             self._deliveries(event, 1, "replay")
 
     async def drained(self, connection: Connection) -> None:

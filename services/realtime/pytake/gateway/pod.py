@@ -27,7 +27,8 @@ from pytake.application.ports import (
 )
 from pytake.application.show_customer import ShowTyping, show_nothing
 from pytake.contract.client_events import MessageReceipt
-from pytake.domain.errors import ErrorCode
+from pytake.contract.media_links import Link
+from pytake.domain.errors import ErrorCode, PytakeError
 from pytake.domain.ids import UserId
 from pytake.gateway.addresses import networks
 from pytake.gateway.admission import Admission
@@ -69,6 +70,9 @@ def new_pod_id() -> str:
 
 POD_ID_LENGTH = 8
 
+MAX_HANDSHAKE_BYTES = 32_768
+"""Of a message before the handshake: twice the longest token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -97,7 +101,7 @@ class Ports:
 
     `rights_refresh` reads the newest changes of rights at once, `renew_feed` makes the
     feed's connection anew, `show_typing` lets a customer see that an agent types; `manager`
-    is the Socket.IO client manager of the process.
+    is the Socket.IO client manager of the process; `link` signs addresses of files.
     """
 
     verify: TokenVerifier
@@ -113,6 +117,7 @@ class Ports:
     viewers: ViewerBoard
     show_typing: ShowTyping = show_nothing
     renew_feed: Callable[[str], None] = lambda reason: None
+    link: Link | None = None
     manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
     tracing: Tracing = field(default_factory=Tracing)
@@ -146,6 +151,7 @@ class Gateway:
             ping_timeout=options.ping_timeout,
             max_event_bytes=options.max_event_bytes,
             max_http_buffer_size=16 * options.max_event_bytes,
+            max_unconnected_bytes=MAX_HANDSHAKE_BYTES,
             send_buffer_bytes=options.send_buffer_bytes,
             send_buffer_total_bytes=options.send_buffer_total_bytes,
             # None, not an empty list: that would let every origin in.
@@ -177,6 +183,7 @@ class Gateway:
             on_shown_out=self._on_shown_out,
             on_message=self.typing.on_message,
             deliveries=self.deliveries,
+            link=ports.link,
         )
         self.rooms.audience = self.audience
         self.conversations = Conversations(
@@ -317,8 +324,10 @@ class Gateway:
     ) -> None:
         await self.sessions.receive(sid, event, arguments, acknowledge)
 
-    async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
-        return await self.sessions.refuse_oversized(sid, event)
+    async def refuse_unseen(
+        self, sid: str, event: str | None, error: PytakeError
+    ) -> dict[str, Any]:
+        return await self.sessions.refuse_unseen(sid, event, error)
 
     async def leave(self, sid: str, reason: str) -> None:
         await self.sessions.leave(sid, reason)
@@ -327,6 +336,7 @@ class Gateway:
 
     def on_rights_change(self, change: RightsChange) -> None:
         """Judge the connections of a user whose rights have changed."""
+        self.lifetime.end_revoked(change.user_id)
         self.tasks.start(self.lifetime.judge(change.user_id), "judge connections")
 
     def on_broker_up(self) -> None:

@@ -8,6 +8,7 @@ Redis answers, and one that never reached Redis, asks for no clients.
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn
@@ -24,6 +25,7 @@ from pytake.broker.redis import (
     RedisViewerBoard,
     parse_address,
 )
+from pytake.contract.media_links import Link, MediaLinks
 from pytake.domain.ids import UserId
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
 from pytake.limits.redis import RedisEventRates, RedisPlaces
@@ -86,7 +88,8 @@ async def serve_gateway(
         await rights.load()
         tokens = build_tokens(settings, rights, utc_now)
         stack.push_async_callback(tokens.close)
-        pod = RedisPod(settings, store, rights, tokens.verify, metrics, tracing)
+        link = MediaLinks(await store.link_key(), time.time)
+        pod = RedisPod(settings, store, rights, tokens.verify, link, metrics, tracing)
         await pod.start()
         stack.push_async_callback(pod.stop)
         add_inner_routes(probes, pod.gateway)
@@ -124,6 +127,7 @@ class RedisPod:
         store: Store,
         rights: PolledRights,
         verify: Any,
+        link: Link,
         metrics: Metrics,
         tracing: Tracing,
     ) -> None:
@@ -162,6 +166,7 @@ class RedisPod:
             metrics=metrics,
             tracing=tracing,
             renew_feed=self.feed.renew,
+            link=link,
         )
         self.gateway = build(gateway_options(settings, DRAIN_SECONDS), ports, pod_id=pod_id)
         notifier.gateway = self.gateway

@@ -7,6 +7,7 @@ called by HTTP inside the process).
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pytake.application.mark_read import MarkRead
 from pytake.application.ports import Committed
 from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
+from pytake.contract.media_links import Link, MediaLinks
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces
@@ -85,9 +87,10 @@ async def open_single(
         timing: Waits that a test makes shorter.
         request_seconds: How long WhatsApp may take to answer.
     """
-    parts = _Parts(settings, store)
+    link_key = await store.link_key()
+    parts = _Parts(settings, store, MediaLinks(link_key, time.time))
     await parts.rights.load()
-    rest = parts.rest(await store.link_key())
+    rest = parts.rest(link_key)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(parts.tokens.close)
         stack.push_async_callback(asyncio.to_thread, parts.tracing.close)
@@ -124,9 +127,10 @@ class _Parts:
 
     relay: RelayWork
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, link: Link) -> None:
         self._settings = settings
         self._store = store
+        self._link = link
         self.metrics = Metrics("dev", version=pytake.__version__)
         self.tracing = Tracing.to_collector(
             settings.otlp_endpoint,
@@ -182,6 +186,7 @@ class _Parts:
             rates=MemoryEventRates(rate.count, rate.seconds),
             signals=self._broker.pod_signals(self._pod_id),
             viewers=self._broker.viewer_board(self._pod_id),
+            link=self._link,
             metrics=self.metrics,
             tracing=self.tracing,
         )
