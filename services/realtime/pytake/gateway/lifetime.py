@@ -151,12 +151,21 @@ class Lifetime:
         self._rooms.check_soon(membership.room for membership in connection.joined.values())
         self._audience.send(connection, "resync", {"scope": "inbox"})
 
+    def end_revoked(self, user_id: UserId) -> None:
+        """End at once those of a user's connections that were revoked."""
+        for connection in self._registry.of_user(user_id):
+            self._present(connection)
+
     async def judge(self, user_id: UserId) -> None:
         """Judge a user's connections anew: a revocation ends them, a role moves them."""
         for connection in self._registry.of_user(user_id):
-            try:
-                principal = self._rights.judge(connection.principal)
-            except NotAuthenticated as error:
-                self._registry.end(connection.sid, error.code)
-            else:
+            if (principal := self._present(connection)) is not None:
                 await self._become(connection, principal)
+
+    def _present(self, connection: Connection) -> Principal | None:
+        """Return a connection's principal as of now; None ends the connection."""
+        try:
+            return self._rights.judge(connection.principal)
+        except NotAuthenticated as error:
+            self._registry.end(connection.sid, error.code)
+            return None

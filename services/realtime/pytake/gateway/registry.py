@@ -102,6 +102,8 @@ class Registry:
         self.closed_by_code[code.value] += 1
         log.info("connection ended by the server", code=code.value)
         self._emitter.send(sid, last_words(code, detail))
+        # At once: nothing that is sent from now on is for it any more.
+        self.on_end(connection)
         self._tasks.start(self._close(connection, code), "end connection")
 
     def is_slow(self, sid: str) -> PreparedPacket | None:
@@ -115,7 +117,6 @@ class Registry:
         return last_words(ErrorCode.SLOW_CONSUMER)
 
     async def _close(self, connection: Connection, code: ErrorCode) -> None:
-        self.on_end(connection)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 if code in COME_BACK:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.application.ports import Clock, RightsChange
@@ -11,7 +11,11 @@ from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Role
 from pytake.store.engine import Database
 from pytake.store.rows import rights_change_of
-from pytake.store.tables import rights_changes
+from pytake.store.tables import organizations, rights_changes
+
+# Alone against the shared lock of `pytake_organization_version`: a change of rights waits
+# for the messages that were begun under the old ones, and they for nothing.
+_HOLD_BACK_WRITERS = text("SELECT pg_advisory_xact_lock(1886614625, hashtext(:organization_id))")
 
 
 class SqlRightsLog:
@@ -26,6 +30,8 @@ class SqlRightsLog:
     ) -> RightsChange:
         """Revoke all tokens of a user issued up to now, or the one named."""
         async with self._database.write() as connection:
+            await hold_back_writers(connection, organization_id)
+            await begin_version(connection, organization_id)
             return await record_change(
                 connection,
                 organization_id,
@@ -44,6 +50,21 @@ class SqlRightsLog:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [rights_change_of(row) for row in rows]
+
+
+async def hold_back_writers(connection: AsyncConnection, organization_id: OrganizationId) -> None:
+    """Wait for the messages of the organization that were begun before; see decision 0009."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_HOLD_BACK_WRITERS, {"organization_id": organization_id})
+
+
+async def begin_version(connection: AsyncConnection, organization_id: OrganizationId) -> None:
+    """Let every message from now on be checked against the rights as they are then."""
+    await connection.execute(
+        update(organizations)
+        .where(organizations.c.id == organization_id)
+        .values(acl_version=organizations.c.acl_version + 1)
+    )
 
 
 async def record_change(

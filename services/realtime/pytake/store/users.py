@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.application.ports import Clock, RightsChange, User
@@ -12,14 +12,11 @@ from pytake.domain.errors import Conflict, NotFound
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Principal, Role
 from pytake.store.engine import Database, is_duplicate
-from pytake.store.rights import record_change
+from pytake.store.rights import begin_version, hold_back_writers, record_change
 from pytake.store.rows import user_of
 from pytake.store.statements import insert_or_ignore
 from pytake.store.tables import organizations, users
 
-# Alone against the shared lock of `pytake_organization_version`: a change of rights waits
-# for the messages that were begun under the old ones, and they for nothing.
-_HOLD_BACK_WRITERS = text("SELECT pg_advisory_xact_lock(1886614625, hashtext(:organization_id))")
 MAX_REMEMBERED = 100_000
 
 
@@ -137,8 +134,7 @@ class SqlUserDirectory:
     ) -> User:
         """A new role or a deactivation writes a `RightsChange` in the same transaction."""
         async with self._database.write() as connection:
-            if self._database.is_postgres:
-                await connection.execute(_HOLD_BACK_WRITERS, {"organization_id": organization_id})
+            await hold_back_writers(connection, organization_id)
             before = await _row(connection, organization_id, user_id, lock=True)
             if before is None:
                 raise NotFound(detail="There is no such user.")
@@ -158,11 +154,7 @@ class SqlUserDirectory:
         return user_of(changed)
 
     async def _record(self, connection: AsyncConnection, user: dict[str, Any]) -> RightsChange:
-        await connection.execute(
-            update(organizations)
-            .where(organizations.c.id == user["organization_id"])
-            .values(acl_version=organizations.c.acl_version + 1)
-        )
+        await begin_version(connection, user["organization_id"])
         return await record_change(
             connection,
             user["organization_id"],
