@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
+import zlib
 from typing import Any
 
 import aiohttp
+import psutil
 import pytest
 
+from attackers.raw_socket import KINDS
 from cluster.waiting import eventually
 from integration.gateway.pods import Cluster, Pod
 from pytake.gateway.pod import Options
 from pytake.limits.memory import MemoryEventRates
+from running_transport import masked
 
 pytestmark = pytest.mark.integration
 
@@ -194,3 +200,144 @@ async def test_a_full_pod_refuses_handshakes_with_a_time_to_come_back(cluster: C
     refused = [answer for answer in statuses if answer.status == 503]
     assert refused
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_event_with_attachments_is_refused_and_none_of_them_is_kept(
+    pod: Pod, cluster: Cluster, kind: str
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        socket = KINDS[kind](http, pod.url)
+        await socket.open()
+        await socket.send('0{"token":"' + cluster.token() + '"}')
+        await socket.until(1, '2["connected"')
+
+        await socket.send('52-7["ping",{"t":{"_placeholder":true,"num":0}}]')
+        refusal = await socket.answer(7)
+        await socket.send_binary(b"\0" * 1000, b"\1" * 1000)
+        await socket.send('51-["typing_start"]')
+        await socket.send_binary(b"\2")
+        await socket.send('28["ping",{}]')
+
+        assert refusal["error"]["code"] == "invalid_payload"
+        assert refusal["error"]["event"] == "ping"
+        assert (await socket.answer(8))["ok"], "the connection goes on"
+        await socket.close()
+
+
+async def test_an_attachment_that_never_comes_holds_nothing_and_text_in_its_place_ends_it(
+    pod: Pod, cluster: Cluster
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        socket = KINDS["websocket"](http, pod.url)
+        await socket.open()
+        await socket.send('0{"token":"' + cluster.token() + '"}')
+        await socket.until(1, '2["connected"')
+        await socket.send('51-7["ping",{}]', '28["ping",{}]')
+        await socket.until_closed()
+
+    await eventually(lambda: len(pod.gateway.registry) == 0, "it is out")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_who_is_nobody_yet_may_not_send_much_at_once(cluster: Cluster, kind: str) -> None:
+    """Ten thousand strangers could else fill the memory before one has shown a token."""
+    pod = await cluster.pod()
+    async with aiohttp.ClientSession() as http:
+        stranger, ana = KINDS[kind](http, pod.url), KINDS[kind](http, pod.url)
+        for socket in (stranger, ana):
+            await socket.open()
+        await stranger.send('0{"token":"' + "x" * 40_000 + '"}')
+        await stranger.until_closed()
+        await ana.send('0{"token":"' + cluster.token() + '"}')
+        await ana.until(1, '2["connected"')
+        await ana.send('27["ping",{"t":"' + "x" * 60_000 + '"}]')
+
+        assert stranger.packets == []
+        assert (await ana.answer(7))["ok"]
+        await ana.close()
+
+
+@pytest.mark.parametrize("depth", [200, 900, 20_000])
+async def test_nesting_is_refused_before_it_is_followed(
+    pod: Pod, cluster: Cluster, depth: int
+) -> None:
+    async with aiohttp.ClientSession() as http:
+        socket = KINDS["websocket"](http, pod.url)
+        await socket.open()
+        await socket.send('0{"token":"' + cluster.token() + '"}')
+        await socket.until(1, '2["connected"')
+
+        await socket.send('27["ping",{"t":' + "[" * depth + "]" * depth + "}]")
+
+        if depth < 1000:
+            assert (await socket.answer(7))["error"]["code"] == "invalid_payload"
+            await socket.send('28["ping",{}]')
+            assert (await socket.answer(8))["ok"]
+        else:
+            # Not even JSON to any parser: it ends this connection alone.
+            await socket.until_closed()
+        await socket.close()
+
+
+async def test_a_bomb_is_not_inflated_beyond_what_a_message_may_have(
+    cluster: Cluster, connect: Any
+) -> None:
+    """A gigabyte of zeros in a frame of a megabyte, before and after the handshake."""
+    pod = await cluster.pod()
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+    parts = [bomb.compress(b"0" * 1_000_000) for _ in range(200)]
+    data = b"".join(parts) + bomb.flush(zlib.Z_SYNC_FLUSH)[:-4]
+    ana = await connect(pod)
+    before = psutil.Process().memory_info().rss
+    for first in (b"", b'40{"token":"' + cluster.token("bruno").encode() + b'"}'):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(pod.url.rsplit(":")[-1]))
+        writer.write(
+            b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+        )
+        assert b"permessage-deflate" in await reader.readuntil(b"\r\n\r\n")
+        if first:
+            writer.write(masked(first))
+            await eventually(lambda: len(pod.gateway.registry) == 2, "bruno is in")
+        writer.write(masked(data, first=0xC1))
+
+        async with asyncio.timeout(5):
+            await reader.readuntil((1009).to_bytes(2, "big"))
+        writer.close()
+
+    assert psutil.Process().memory_info().rss - before < 50_000_000
+    assert (await ana.call("ping"))["ok"]
+
+
+async def test_a_frame_that_never_ends_ends_with_the_time_to_authenticate(
+    cluster: Cluster,
+) -> None:
+    pod = await cluster.pod()
+    assert pod.gateway.server.eio.connect_timeout == 10
+    pod.gateway.server.eio.connect_timeout = 0.3
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(pod.url.rsplit(":")[-1]))
+    writer.write(
+        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(masked(b'40{"token":"' + b"x" * 1000)[:500])
+
+    async def trickle() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    trickling = asyncio.create_task(trickle())
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+    await eventually(lambda: not pod.gateway.server.eio.sockets, "nothing is left of it")
+    trickling.cancel()
+    writer.close()

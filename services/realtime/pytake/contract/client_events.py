@@ -25,6 +25,21 @@ UuidText = Annotated[
     Field(strict=True, max_length=36, json_schema_extra={"format": "uuid"}),
     AfterValidator(_canonical_uuid),
 ]
+MAX_DEPTH = 32
+
+
+def _not_too_deep(value: Any, left: int = MAX_DEPTH) -> Any:
+    if isinstance(value, dict | list):
+        if left == 0:
+            raise ValueError(f"must not be nested more than {MAX_DEPTH} deep")
+        for each in value.values() if isinstance(value, dict) else value:
+            _not_too_deep(each, left - 1)
+    return value
+
+
+Anything = Annotated[Any, AfterValidator(lambda value: _not_too_deep(value))]
+"""Any JSON, which is given back as it came, as long as every reader can follow it."""
+
 Seq = Annotated[StrictInt, Field(ge=0, le=2**53 - 1)]
 
 
@@ -90,7 +105,7 @@ class AuthRefresh(ClientPayload):
 class Ping(ClientPayload):
     """Answered by `pong` with the server's time and the same `t`."""
 
-    t: Any = None
+    t: Anything = None
 
 
 CLIENT_EVENTS: dict[str, type[ClientPayload]] = {

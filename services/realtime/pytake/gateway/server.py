@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import socketio
 
 from pytake.contract.error_codes import error_object
-from pytake.domain.errors import PytakeError, Unavailable
+from pytake.domain.errors import ErrorCode, InvalidPayload, PytakeError, Refused, Unavailable
 from pytake.transport import AsyncServer
 from pytake.transport.dispatch import Event
 from pytake.transport.peer import Peer
@@ -41,8 +41,10 @@ class SocketEvents(Protocol):
         """Handle one event; the next one of this connection waits."""
         ...
 
-    async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
-        """Return the acknowledgement of an event that was too large to be looked at."""
+    async def refuse_unseen(
+        self, sid: str, event: str | None, error: PytakeError
+    ) -> dict[str, Any]:
+        """Return the acknowledgement of an event that nobody will look at."""
         ...
 
     async def leave(self, sid: str, reason: str) -> None:
@@ -67,7 +69,9 @@ class GatewayServer(AsyncServer):
     def __init__(self, events: SocketEvents, **options: Any) -> None:
         self._events = events
         self._admitted: dict[str, str] = {}
-        super().__init__(on_oversized_event=self._on_oversized, **options)
+        super().__init__(
+            on_oversized_event=self._on_oversized, on_binary_event=self._on_binary, **options
+        )
         self.on("connect", self._on_connect)
         self.on("disconnect", self._on_disconnect)
 
@@ -87,7 +91,11 @@ class GatewayServer(AsyncServer):
         await self._events.leave(sid, reason)
 
     async def _on_oversized(self, sid: str, event: str | None, size: int) -> dict[str, Any]:
-        return await self._events.refuse_oversized(sid, event)
+        return await self._events.refuse_unseen(sid, event, Refused(ErrorCode.PAYLOAD_TOO_LARGE))
+
+    async def _on_binary(self, sid: str, event: str | None, size: int) -> dict[str, Any]:
+        refusal = InvalidPayload(detail="Events have no binary attachments; use POST /media.")
+        return await self._events.refuse_unseen(sid, event, refusal)
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         await super()._handle_connect(eio_sid, namespace, data)

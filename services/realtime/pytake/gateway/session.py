@@ -26,7 +26,7 @@ from pytake.contract.client_events import CLIENT_EVENTS
 from pytake.contract.error_codes import error_object
 from pytake.contract.rooms import rooms_at_connect
 from pytake.contract.times import wire_time
-from pytake.domain.errors import ErrorCode, PytakeError, Refused, Unavailable
+from pytake.domain.errors import ErrorCode, PytakeError, Unavailable
 from pytake.domain.ids import ConnectionId, UserId
 from pytake.gateway.addresses import Network, client_address
 from pytake.gateway.audience import Audience
@@ -243,14 +243,15 @@ class Sessions:
             self.refuse(connection, PytakeError(), name, acknowledge, trace_id)
         duration.observe(time.monotonic() - started)
 
-    async def refuse_oversized(self, sid: str, event: str | None) -> dict[str, Any]:
-        """Refuse an event that is too large; return its acknowledgement."""
+    async def refuse_unseen(
+        self, sid: str, event: str | None, error: PytakeError
+    ) -> dict[str, Any]:
+        """Refuse an event that nobody will look at; return its acknowledgement."""
         connection = self._registry.get(sid)
         name = event if event in CLIENT_EVENTS else "other"
         answers: list[dict[str, Any]] = [{"ok": False}]
         if connection is not None:
             self._metrics.websocket_events.inc(name)
-            error = Refused(ErrorCode.PAYLOAD_TOO_LARGE)
             self.refuse(connection, error, name, answers.append)
         return answers[-1]
 

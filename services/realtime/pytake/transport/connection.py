@@ -230,13 +230,18 @@ class Connection(asyncio.Protocol):
         response, self.deflates = switching_response(
             request, allow_compression=self.engine.websocket_compression
         )
-        self._reader = FrameReader(self.engine.max_http_buffer_size, compression=self.deflates)
+        self._reader = FrameReader(self.engine.max_unconnected_bytes, compression=self.deflates)
         self._connections.add(self)
         self.transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         channel = self.transport.get_extra_info("socket")
         if channel is not None:
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_SEND_BUFFER_BYTES)
         self.transport.write(response + first)
+
+    def allow(self, max_bytes: int) -> None:
+        """Take messages of this size from now on."""
+        if self._reader is not None:
+            self._reader.max_bytes = max_bytes
 
     # --- Upgrading a polling session -----------------------------------------------------
 

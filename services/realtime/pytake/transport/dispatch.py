@@ -17,7 +17,7 @@ from socketio import packet as sio_packet
 from pytake.transport.peer import Peer
 
 if TYPE_CHECKING:
-    from pytake.transport.server import AsyncServer
+    from pytake.transport.server import AsyncServer, RefusedEventHook
 
 logger = logging.getLogger("pytake.transport")
 
@@ -47,6 +47,25 @@ class Partial:
     def __init__(self, packet: Any, size: int) -> None:
         self.packet = packet
         self.size = size
+
+    def add(self, data: bytes) -> bool:
+        """Take one attachment; True if it was the last."""
+        whole: bool = self.packet.add_attachment(data)
+        return whole
+
+
+class Unwanted(Partial):
+    """A binary packet that was refused: its attachments are counted and thrown away."""
+
+    __slots__ = ("_expected",)
+
+    def __init__(self, packet: Any, size: int) -> None:
+        super().__init__(packet, size)
+        self._expected: int = packet.attachment_count
+
+    def add(self, data: bytes) -> bool:
+        self._expected -= 1
+        return self._expected == 0
 
 
 class Dispatcher:
@@ -111,9 +130,10 @@ class Dispatcher:
             if partial.size > self._server.eio.max_http_buffer_size:
                 peer.shut("payload too large", code=1009)
                 return
-            if partial.packet.add_attachment(data):
+            if partial.add(data):
                 peer.partial = None
-                self._on_complete(peer, partial.packet, partial.size)
+                if not isinstance(partial, Unwanted):
+                    self._on_complete(peer, partial.packet, partial.size)
         except UnicodeDecodeError:
             peer.shut("parse error", code=1007)
         except (ValueError, TypeError, IndexError, KeyError, RecursionError):
@@ -127,7 +147,9 @@ class Dispatcher:
                 raise InvalidPacket("unexpected binary packet")
             if packet.attachment_count > MAX_ATTACHMENTS:
                 raise InvalidPacket("too many attachments")
-            if packet.attachment_count:
+            if self._server.on_binary_event is not None:
+                self._refuse_binary(peer, namespace, packet, size)
+            elif packet.attachment_count:
                 peer.partial = Partial(packet, size)
             else:
                 self._on_complete(peer, packet, size)
@@ -175,7 +197,16 @@ class Dispatcher:
         if member is not None:
             self._own(self._server.manager.trigger_callback(member.sid, ack_id, data))
 
-    # --- Events that are too large -------------------------------------------------------
+    # --- Events that are not wanted ------------------------------------------------------
+
+    def _refuse_binary(self, peer: Peer, namespace: str, packet: Any, size: int) -> None:
+        """Refuse an event before its attachments come; none of them is kept."""
+        server = self._server
+        if packet.attachment_count:
+            peer.partial = Unwanted(packet, size)
+        if packet.packet_type == sio_packet.BINARY_EVENT:
+            name = packet.data[0] if packet.data else None
+            self._refuse(peer, namespace, name, size, packet.id, server.on_binary_event)
 
     def _on_oversized(
         self, peer: Peer, namespace: str, body: bytes, size: int, ack_id: int | None
@@ -191,17 +222,27 @@ class Dispatcher:
     def _refuse_oversized(
         self, peer: Peer, namespace: str, name: Any, size: int, ack_id: int | None
     ) -> None:
-        server = self._server
-        server.stats.oversized_events += 1
+        self._server.stats.oversized_events += 1
+        self._refuse(peer, namespace, name, size, ack_id, self._server.on_oversized_event)
+
+    def _refuse(
+        self,
+        peer: Peer,
+        namespace: str,
+        name: Any,
+        size: int,
+        ack_id: int | None,
+        hook: "RefusedEventHook | None",
+    ) -> None:
+        """Let the application say what it thinks of an event that it will not see."""
 
         async def refuse() -> None:
             member = peer.member_of(namespace)
-            if member is None or server.on_oversized_event is None:
+            if member is None or hook is None:
                 return
-            event = name if isinstance(name, str) else None
-            answer = await server.on_oversized_event(member.sid, event, size)
+            answer = await hook(member.sid, name if isinstance(name, str) else None, size)
             if ack_id is not None:
-                server.answer(member, ack_id, answer)
+                self._server.answer(member, ack_id, answer)
 
         self.in_order(peer, refuse)
 

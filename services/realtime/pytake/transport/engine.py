@@ -86,6 +86,7 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         stats: TransportStats,
         connect_timeout: float,
         upgrade_timeout: float,
+        max_unconnected_bytes: int | None,
         send_buffer_bytes: int,
         send_buffer_total_bytes: int,
         websocket_compression: bool,
@@ -101,6 +102,11 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         self.path = "/socket.io"
         self.connect_timeout = connect_timeout
         self.upgrade_timeout = upgrade_timeout
+        self.max_unconnected_bytes = (
+            self.max_http_buffer_size
+            if max_unconnected_bytes is None
+            else min(max_unconnected_bytes, self.max_http_buffer_size)
+        )
         self.websocket_compression = websocket_compression
         self.admission = admission
         self.faults = FaultLog()

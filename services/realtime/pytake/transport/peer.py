@@ -73,6 +73,9 @@ class Peer:
     def resume_reading(self) -> None:
         """Take events again."""
 
+    def let_in(self) -> None:
+        """The client is somebody now: its messages may be of any size that we take."""
+
     def expect_connect(self) -> None:
         """The client is in no namespace: give it limited time to enter one."""
 

@@ -149,7 +149,7 @@ async def _post(
     engine: "DirectEngine", session: "Session", request: Request, receive: Receive
 ) -> "Refusal | None":
     try:
-        body = await _read_body(request, receive, engine.max_http_buffer_size)
+        body = await _read_body(request, receive, session.max_message_bytes)
     except BodyTooLarge:
         session.shut("payload too large")
         return 413, [_TEXT], b"Payload too large"

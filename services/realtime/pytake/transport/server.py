@@ -38,7 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Called with the sid of a slow consumer before it is closed; may return a last packet.
 SlowConsumerHook = Callable[[str], PreparedPacket | None]
 # Called with sid, name (None if unreadable) and size; returns the acknowledgement.
-OversizedEventHook = Callable[[str, str | None, int], Awaitable[Any]]
+RefusedEventHook = Callable[[str, str | None, int], Awaitable[Any]]
 
 
 class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
@@ -54,6 +54,8 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         max_event_bytes: Larger events are not handled but given to
             `on_oversized_event`. `max_http_buffer_size` is the limit of a message, above
             which the connection closes (1009) or a POST is refused (413).
+        max_unconnected_bytes: The limit of a message while the client has not been let into
+            a namespace; None for no other than the above. Who is nobody yet costs little.
         send_buffer_bytes: The most that may wait for one client.
         send_buffer_total_bytes: The most that may wait for all of them.
         compression: Whether permessage-deflate is negotiated.
@@ -61,7 +63,9 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         admission: Called with the ASGI scope of each new session, before any work is
             done for it. Returns None, or (status, headers, body) to refuse.
         on_slow_consumer: See `SlowConsumerHook`.
-        on_oversized_event: See `OversizedEventHook`.
+        on_oversized_event: See `RefusedEventHook`.
+        on_binary_event: See `RefusedEventHook`. Where it is set, no handler gets an event
+            with attachments, and none of these is kept in memory.
         options: Everything else that `socketio.AsyncServer` takes. `ping_interval` and
             `ping_timeout` may be fractions of seconds.
     """
@@ -81,13 +85,15 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         connect_timeout: float = 10.0,
         upgrade_timeout: float = 10.0,
         max_event_bytes: int | None = None,
+        max_unconnected_bytes: int | None = None,
         send_buffer_bytes: int = 262_144,
         send_buffer_total_bytes: int = 134_217_728,
         compression: bool = True,
         compression_threshold: int = 1024,
         admission: Admission | None = None,
         on_slow_consumer: SlowConsumerHook | None = None,
-        on_oversized_event: OversizedEventHook | None = None,
+        on_oversized_event: RefusedEventHook | None = None,
+        on_binary_event: RefusedEventHook | None = None,
         **options: Any,
     ) -> None:
         self.direct = direct
@@ -99,6 +105,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
         self.websocket_threshold = compression_threshold
         self.on_slow_consumer = on_slow_consumer
         self.on_oversized_event = on_oversized_event
+        self.on_binary_event = on_binary_event
         self._dispatcher = Dispatcher(self, ordered=ordered)
         self._stock_peers: dict[str, StockPeer] = {}
         options.setdefault("async_mode", "asgi")
@@ -108,6 +115,7 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
             stats=self.stats,
             connect_timeout=connect_timeout,
             upgrade_timeout=upgrade_timeout,
+            max_unconnected_bytes=max_unconnected_bytes,
             send_buffer_bytes=send_buffer_bytes,
             send_buffer_total_bytes=send_buffer_total_bytes,
             websocket_compression=compression,
@@ -274,6 +282,9 @@ class AsyncServer(socketio.AsyncServer):  # type: ignore[misc]
             peer.send(encode_control(sio_packet.CONNECT_ERROR, namespace, error))
             return
         await super()._handle_connect(eio_sid, namespace, data)
+        member = peer.member_of(namespace)
+        if member is not None and member.state == CONNECTED:
+            peer.let_in()
 
     async def _handle_disconnect(
         self, eio_sid: str, namespace: str | None, reason: str | None = None

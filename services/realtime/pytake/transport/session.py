@@ -35,6 +35,7 @@ class Session(Peer):
 
     Attributes:
         websocket: The connection it is on, None while it polls.
+        is_somebody: Whether a namespace has let it in.
         poll: Resolved when an outstanding poll has something to answer: None means
             "look at the buffer", a list is the answer itself.
     """
@@ -48,6 +49,7 @@ class Session(Peer):
         "_user_session",
         "engine",
         "environ",
+        "is_somebody",
         "pending",
         "pending_bytes",
         "poll",
@@ -67,6 +69,7 @@ class Session(Peer):
         self.poll: asyncio.Future[list[str] | None] | None = None
         self.pending: deque[tuple[PreparedPacket, bool]] | None = None
         self.pending_bytes = 0
+        self.is_somebody = False
         self._user_session: dict[str, Any] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._farewell: tuple[str, str, float] | None = None
@@ -232,6 +235,20 @@ class Session(Peer):
 
     # --- Deadlines -------------------------------------------------------------------
 
+    def let_in(self) -> None:
+        self.is_somebody = True
+        if self.websocket is not None:
+            self.websocket.allow(self.engine.max_http_buffer_size)
+
+    @property
+    def max_message_bytes(self) -> int:
+        """What one message may have at the moment."""
+        engine = self.engine
+        most: int = (
+            engine.max_http_buffer_size if self.is_somebody else engine.max_unconnected_bytes
+        )
+        return most
+
     def expect_connect(self) -> None:
         if self.engine.connect_timeout and not self.closed:
             self._connect_deadline = self.engine.now() + self.engine.connect_timeout
@@ -286,6 +303,7 @@ class Session(Peer):
         """Continue on this websocket: from now on it carries everything."""
         self.websocket = connection
         self.deflates = connection.deflates
+        connection.allow(self.max_message_bytes)
         self.probe = None
         self.release_poll()
         self.flush()

@@ -89,6 +89,7 @@ class StockEngine(engineio.AsyncServer):  # type: ignore[misc]
         stats: TransportStats,
         connect_timeout: float,
         upgrade_timeout: float,
+        max_unconnected_bytes: int | None,
         send_buffer_bytes: int,
         send_buffer_total_bytes: int,
         websocket_compression: bool,

@@ -1,0 +1,1 @@
+"""What somebody holds who must not get in: forged tokens, and sockets that say anything."""
