@@ -4,15 +4,10 @@ The routes come from the OpenAPI document: one that is added is tried from then 
 parameter that the matrix does not know fails it.
 """
 
-import base64
-import hashlib
-import hmac
-import json
 import statistics
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -20,16 +15,23 @@ import httpx
 import jwt
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from attackers import forged
+from attackers.forged import (
+    AUDIENCE,
+    ISSUER,
+    PRIVATE,
+    PUBLIC,
+    TOKENS,
+    Claims,
+    expected_code,
+    key_server,
+    public_jwk,
+)
 from rest.server import SECRET, Person, RestServer, listening, rest_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
-PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-PUBLIC = PRIVATE.public_key()
-ISSUER, AUDIENCE = "https://id.example.test", "pytake"
 OF_ADMINS = ("{user_id}", "{contact_id}", "{channel_id}")
 SIGNING_IN = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 
@@ -78,12 +80,7 @@ def routes_of(rest: RestServer) -> list[Route]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def rest(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RestServer]:
-    jwk = {**json.loads(jwt.get_algorithm_by_name("RS256").to_jwk(PUBLIC)), "kid": "k1"}
-
-    async def provider(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps({"keys": [jwk]}).encode()})
-
+    provider = key_server([public_jwk(PUBLIC, "RS256", "k1")])
     async with (
         listening(provider) as keys,
         rest_server(
@@ -135,58 +132,9 @@ async def prey(rest: RestServer) -> Prey:
     return Prey(ana, admin, ids)
 
 
-def hmac_over_public_key(claims: dict[str, Any], encoding: Encoding) -> str:
-    """PyJWT would refuse to make this token; an attacker does not use PyJWT."""
-    secret = PUBLIC.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
-
-    def part(value: bytes) -> bytes:
-        return base64.urlsafe_b64encode(value).rstrip(b"=")
-
-    header = part(json.dumps({"alg": "HS256", "typ": "JWT", "kid": "k1"}).encode())
-    signed = header + b"." + part(json.dumps(claims).encode())
-    return (signed + b"." + part(hmac.new(secret, signed, hashlib.sha256).digest())).decode()
-
-
-def unsigned(claims: dict[str, Any]) -> str:
-    return jwt.encode(claims, "", algorithm="none")
-
-
-Claims = dict[str, Any]
-AN_HOUR = 3600
-TOKENS: dict[str, Callable[[Claims], str]] = {
-    "expired": lambda c: jwt.encode({**c, "exp": c["exp"] - AN_HOUR}, SECRET),
-    "not yet valid": lambda c: jwt.encode({**c, "nbf": c["exp"] + AN_HOUR}, SECRET),
-    "wrong key": lambda c: jwt.encode(c, "x" * 32),
-    "alg none": unsigned,
-    "confusion (PEM)": lambda c: hmac_over_public_key(c, Encoding.PEM),
-    "confusion (DER)": lambda c: hmac_over_public_key(c, Encoding.DER),
-    "signature cut short": lambda c: jwt.encode(c, SECRET, headers={"kid": "k1"})[:-4],
-    "unknown kid": lambda c: jwt.encode(c, PRIVATE, "RS256", headers={"kid": "../k1"}),
-    "no kid": lambda c: jwt.encode(c, PRIVATE, "RS256"),
-    "algorithm not allowed": lambda c: jwt.encode(c, PRIVATE, "RS512", headers={"kid": "k1"}),
-    "wrong audience": lambda c: jwt.encode({**c, "aud": "other"}, SECRET),
-    "no audience": lambda c: jwt.encode({k: v for k, v in c.items() if k != "aud"}, SECRET),
-    "wrong issuer": lambda c: jwt.encode({**c, "iss": "https://evil.test"}, SECRET),
-    "no expiry": lambda c: jwt.encode({k: v for k, v in c.items() if k != "exp"}, SECRET),
-    "no organization": lambda c: jwt.encode({**c, "organization_id": None}, SECRET),
-    "unknown role": lambda c: jwt.encode({**c, "role": "root"}, SECRET),
-    "garbage": lambda c: "a.b.c",
-    "empty": lambda c: "",
-}
-
-
 def good_claims(prey: Prey) -> Claims:
     """What would let the attacker in as an admin, were it signed as it should be."""
-    now = int(datetime.now(UTC).timestamp())
-    return {
-        "sub": prey.admin.user_id,
-        "organization_id": prey.admin.organization_id,
-        "role": "admin",
-        "iat": now,
-        "exp": now + 600,
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-    }
+    return forged.good_claims(prey.admin.user_id, prey.admin.organization_id)
 
 
 async def test_the_claims_of_the_matrix_would_be_good_if_signed(
@@ -203,7 +151,7 @@ async def test_the_claims_of_the_matrix_would_be_good_if_signed(
 @pytest.mark.parametrize("kind", TOKENS)
 async def test_no_route_lets_a_bad_token_in(rest: RestServer, prey: Prey, kind: str) -> None:
     token = TOKENS[kind](good_claims(prey))
-    code = "token_expired" if kind == "expired" else "invalid_token"
+    code = expected_code(kind)
 
     for route in routes_of(rest):
         answer = await rest.client.request(
