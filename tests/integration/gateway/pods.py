@@ -153,17 +153,20 @@ class Cluster:
         commands = RedisCommands(address)
         await commands.start()
         feed = RedisEventFeed(address, commands, pod_id)
+        places = RedisPlaces(commands, pod_id, CAP)
         make_manager: Any = AsyncRedisManager
         pod = await self.pod(
             options,
             pod_id=pod_id,
             feed=feed,
-            places=RedisPlaces(commands, pod_id, CAP),
+            places=places,
             rates=RedisEventRates(commands, 10, 5.0),
             signals=RedisPodSignals(commands, feed, pod_id),
             viewers=RedisViewerBoard(commands, feed, pod_id),
             manager=make_manager(redis_url),
         )
+        places.on_shared_again = pod.gateway.upkeep.assert_soon
+        pod.gateway.tasks.start(places.run(), "heartbeat of the pod")
         await feed.start()
         self.closing += [feed.stop, commands.stop]
         self.publisher = RedisEventPublisher(commands)

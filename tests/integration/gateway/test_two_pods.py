@@ -10,7 +10,8 @@ import pytest
 
 from cluster.waiting import eventually
 from integration.gateway.clients import Client
-from integration.gateway.pods import CAP, Cluster, Pod, user_id
+from integration.gateway.pods import CAP, ORGANIZATION, Cluster, Pod, user_id
+from pytake.domain.errors import Unavailable
 
 pytestmark = pytest.mark.integration
 
@@ -107,7 +108,7 @@ async def test_fifty_connects_at_once_leave_exactly_the_cap(
         return sum(len(pod.gateway.registry) for pod in pods)
 
     # A pod whose Redis seems silent for a moment (a starved machine) falls back to a cap of its
-    # own; when it asserts its places again, 10 s later, the cluster's cap holds all the same.
+    # own; as soon as it hears of Redis again it asserts its places, and the cluster's cap holds.
     await eventually(lambda: left() == CAP, "exactly the cap is left", 25)
     await asyncio.gather(*(client.close() for client in clients))
 
@@ -172,3 +173,59 @@ async def test_the_budget_of_a_user_is_shared_by_both_pods(
     refused = next(answer["error"] for answer in answers if not answer["ok"])
     assert refused["code"] == "rate_limited"
     assert refused["retry_after_ms"] > 0
+
+
+class Away:
+    """A Redis that is away for one part of a pod."""
+
+    async def calls(self, commands: Any) -> list[Any]:
+        raise Unavailable()
+
+
+async def test_a_cap_that_each_pod_kept_alone_holds_for_both_once_redis_is_back(
+    pods: tuple[Pod, Pod], connect: Any
+) -> None:
+    """Each pod let in its own three; the six become three again, wherever they are."""
+    links = []
+    for pod in pods:
+        places: Any = pod.gateway._ports.places
+        links.append((places, places._commands))
+        places._commands = places._script._commands = Away()
+    clients = [await connect(pod) for pod in pods for _ in range(CAP)]
+    assert all(client.sio.connected for client in clients)
+
+    for places, commands in links:
+        places._commands = places._script._commands = commands
+
+    def left() -> int:
+        return sum(len(pod.gateway.registry) for pod in pods)
+
+    await eventually(lambda: left() == CAP, "exactly the cap is left", 15)
+    assert all(
+        client.all("error")[0]["code"] == "connection_cap"
+        for client in clients
+        if not client.sio.connected
+    )
+
+
+async def test_a_revocation_ends_connections_on_both_pods_and_one_token_alone(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    await cluster.make_user("ana")
+    kept = [await connect(pod, claims={"jti": "kept", "iat": 1}) for pod in pods]
+    stolen = await connect(pods[1], claims={"jti": "stolen", "iat": 1})
+
+    await cluster.store.rights.revoke(ORGANIZATION, user_id("ana"), "stolen")
+    await cluster.rights.load()
+
+    assert (await stolen.next("error"))["code"] == "token_revoked"
+    await stolen.wait_closed()
+    for client in kept:
+        assert (await client.call("ping"))["ok"]
+
+    await cluster.store.rights.revoke(ORGANIZATION, user_id("ana"), None)
+    await cluster.rights.load()
+
+    for client in kept:
+        assert (await client.next("error"))["code"] == "token_revoked"
+        await client.wait_closed()

@@ -56,8 +56,11 @@ class ConnectionPlaces(Protocol):
         """Give a place back; giving it back twice changes nothing."""
         ...
 
-    async def assert_all(self, mine: Mapping[UserId, Sequence[ConnectionId]]) -> Sequence[Place]:
-        """Enter again whatever is connected here; return what must go under the cap."""
+    async def assert_all(
+        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+    ) -> Sequence[tuple[UserId, Place]]:
+        """Enter again whatever is connected here; return what must go under the cap, here or
+        on another pod."""
         ...
 
 

@@ -33,7 +33,7 @@ from pytake.gateway.audience import Audience
 from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import ConnectionGone, Conversations
 from pytake.gateway.emitter import Outlet
-from pytake.gateway.guard import Guard
+from pytake.gateway.guard import Guard, is_charged
 from pytake.gateway.handlers import Handlers
 from pytake.gateway.handshake import Admitted, Handshake
 from pytake.gateway.lifetime import Lifetime
@@ -124,6 +124,8 @@ class Sessions:
             admitted = await self._handshake(sid, address, auth)
         except PytakeError as error:
             self._metrics.connections_rejected.inc(error.code.value)
+            if error.code is ErrorCode.RATE_LIMITED:
+                self._metrics.rate_limited.inc("handshake")
             self._note_refused_handshake(log, error.code.value)
             outcome = "error" if isinstance(error, Unavailable) else "refused"
             self._metrics.handshake_duration_seconds.observe(_now() - started, outcome)
@@ -177,9 +179,10 @@ class Sessions:
                 self._metrics.user_cap_evictions.inc(role)
             if is_fenced:
                 admitted.connection.predecessor = place
-            self._send_order(place, CloseOrder(place.connection_id, user_id, code))
+            self.send_order(place, CloseOrder(place.connection_id, user_id, code))
 
-    def _send_order(self, place: Place, order: CloseOrder) -> None:
+    def send_order(self, place: Place, order: CloseOrder) -> None:
+        """Have a connection ended by the pod that has it."""
         if place.pod_id == self._pod_id:
             self.on_close_order(order)
         else:
@@ -191,7 +194,7 @@ class Sessions:
         if place is not None:
             user_id = connection.principal.user_id
             order = CloseOrder(place.connection_id, user_id, ErrorCode.SUPERSEDED, has_joined=True)
-            self._send_order(place, order)
+            self.send_order(place, order)
 
     def on_close_order(self, order: CloseOrder) -> None:
         """End one of our connections because another pod asks for it."""
@@ -272,7 +275,7 @@ class Sessions:
         user_id = connection.principal.user_id
         self._note_refused_event(log, error.code.value, event_name=event, user_id=user_id)
         if error.code is ErrorCode.RATE_LIMITED:
-            self._metrics.rate_limited.inc("user")
+            self._metrics.rate_limited.inc("user" if is_charged(event) else "connection")
         if not connection.is_open or connection.closing_code is not None:
             return
         answer = error_object(error, event=asked or event, trace_id=trace_id)

@@ -70,15 +70,12 @@ class Upkeep:
                 await self.assert_places()
 
     async def assert_places(self) -> None:
-        """Enter every connection again, and close what the answer says must go."""
+        """Enter every connection again, and close what the answer says must go, here and on
+        other pods: they would enter it again."""
         mine = {
             user_id: [ConnectionId(sid) for sid in sids]
             for user_id, sids in self._registry.users().items()
         }
-        for place in await self._places.assert_all(mine):
-            connection = self._registry.get(place.connection_id)
-            if connection is not None:
-                order = CloseOrder(
-                    place.connection_id, connection.principal.user_id, ErrorCode.CONNECTION_CAP
-                )
-                self._sessions.on_close_order(order)
+        for user_id, place in await self._places.assert_all(mine):
+            order = CloseOrder(place.connection_id, user_id, ErrorCode.CONNECTION_CAP)
+            self._sessions.send_order(place, order)

@@ -84,16 +84,16 @@ class MemoryPlaceTable:
 
     def assert_all(
         self, mine: Mapping[UserId, Sequence[ConnectionId]], pod_id: PodId, cap: int
-    ) -> list[Place]:
+    ) -> list[tuple[UserId, Place]]:
         self.beat(pod_id)
-        must_go = []
+        must_go: list[tuple[UserId, Place]] = []
         for user_id, connections in mine.items():
             seats = self._seats.setdefault(user_id, {})
             for connection_id in connections:
                 if connection_id not in seats:
                     self._count += 1
                     seats[connection_id] = _Seat(pod_id, self._count)
-            must_go += self._evict(seats, cap, keep=None)
+            must_go += [(user_id, place) for place in self._evict(seats, cap, keep=None)]
         return must_go
 
     def count(self, user_id: UserId) -> int:
@@ -121,7 +121,9 @@ class MemoryPlaces:
     async def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
         self._table.release(user_id, connection_id)
 
-    async def assert_all(self, mine: Mapping[UserId, Sequence[ConnectionId]]) -> Sequence[Place]:
+    async def assert_all(
+        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+    ) -> Sequence[tuple[UserId, Place]]:
         return self._table.assert_all(mine, self._pod_id, self._cap)
 
 

@@ -11,7 +11,7 @@ While Redis is away both fall back to what this pod knows: nobody is kept out fo
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -67,6 +67,7 @@ class RedisPlaces:
         self._ages: dict[PodId, int] = {}
         self._seen_at = time.monotonic()
         self.is_shared = True
+        self.on_shared_again: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         """Beat, and learn who else does, until cancelled."""
@@ -84,6 +85,7 @@ class RedisPlaces:
             return
         stored = _good(replies[1])
         beats = {stored[i].decode(): now - int(stored[i + 1]) for i in range(0, len(stored), 2)}
+        self._note(shared=True)
         self._ages = {pod: max(0, age) for pod, age in beats.items()}
         self._seen_at = time.monotonic()
         if dead := [pod for pod, age in self._ages.items() if age > FORGET_POD_MS]:
@@ -154,19 +156,20 @@ class RedisPlaces:
             # A ghost until the pod's next life: it is not asserted any more and expires.
             return
 
-    async def assert_all(self, mine: Mapping[UserId, Sequence[ConnectionId]]) -> Sequence[Place]:
+    async def assert_all(
+        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+    ) -> Sequence[tuple[UserId, Place]]:
         self._alone.beat(self._pod_id)
-        commands = [
-            self._arguments(user_id, connection_id, None)
-            for user_id, connections in mine.items()
-            for connection_id in connections
-        ]
-        must_go: list[Place] = []
+        whose = [(user_id, each) for user_id, connections in mine.items() for each in connections]
+        must_go: list[tuple[UserId, Place]] = []
         try:
             await self.beat()
-            for start in range(0, len(commands), BATCH):
-                for reply in await self._script.calls(commands[start : start + BATCH]):
-                    must_go += _places(_good(reply)[0])
+            for start in range(0, len(whose), BATCH):
+                batch = whose[start : start + BATCH]
+                arguments = [self._arguments(user_id, each, None) for user_id, each in batch]
+                replies = await self._script.calls(arguments)
+                for (user_id, _), reply in zip(batch, replies, strict=True):
+                    must_go += [(user_id, place) for place in _places(_good(reply)[0])]
         except Unavailable:
             self._note(shared=False)
             return ()
@@ -174,9 +177,13 @@ class RedisPlaces:
         return must_go
 
     def _note(self, *, shared: bool) -> None:
-        if shared is not self.is_shared:
-            log.warning("connection cap", scope="cluster" if shared else "this pod alone")
+        if shared is self.is_shared:
+            return
         self.is_shared = shared
+        log.warning("connection cap", scope="cluster" if shared else "this pod alone")
+        if shared:
+            # What was decided meanwhile is not entered yet.
+            self.on_shared_again()
 
 
 class RedisEventRates:

@@ -172,6 +172,7 @@ class RedisPod:
         notifier.gateway = self.gateway
         rights.listen(self.gateway.on_rights_change)
         self.commands.on_up(self.gateway.on_broker_up)
+        self.places.on_shared_again = self.gateway.upkeep.assert_soon
         show_feed(self.commands, self.feed, metrics)
         metrics.limits_shared.read_from(self._limits_shared)
 
