@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import json
 import zlib
 from typing import Any
 
@@ -341,3 +342,57 @@ async def test_a_frame_that_never_ends_ends_with_the_time_to_authenticate(
     await eventually(lambda: not pod.gateway.server.eio.sockets, "nothing is left of it")
     trickling.cancel()
     writer.close()
+
+
+async def test_who_fails_again_and_again_is_told_to_wait_and_the_office_around_it_works_on(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod()
+    metrics = pod.gateway.metrics
+    codes = []
+    async with aiohttp.ClientSession() as http:
+        for _ in range(32):
+            socket = KINDS["websocket"](http, pod.url)
+            await socket.open()
+            await socket.send('0{"token":"no token"}')
+            [refusal] = await socket.until(1, "4")
+            codes.append(json.loads(refusal[1:])["data"])
+            await socket.close()
+
+    assert [each["code"] for each in codes] == ["invalid_token"] * 30 + ["rate_limited"] * 2
+    assert all(1000 < each["retry_after_ms"] <= 60_000 for each in codes[30:])
+    assert metrics.connections_rejected.cell("invalid_token").value == 30
+    assert metrics.rate_limited.cell("handshake").value == 2
+    ana = await connect(pod)
+    assert (await ana.call("ping"))["ok"]
+
+
+async def test_strangers_count_as_connections_of_the_pod_and_every_refusal_is_counted(
+    cluster: Cluster,
+) -> None:
+    pod = await cluster.pod(Options(max_connections=2, cors_allowed_origins=("https://ours.test",)))
+    rejected = pod.gateway.metrics.connections_rejected
+    async with aiohttp.ClientSession() as http:
+        url = f"{pod.url}/socket.io/?EIO=4&transport=polling"
+        opened = [(await http.get(url)).status for _ in range(3)]
+        foreign = await http.get(url, headers={"Origin": "https://evil.test"})
+        old = await http.get(url.replace("EIO=4", "EIO=3"))
+
+    assert opened == [200, 200, 503]
+    assert (foreign.status, old.status) == (403, 400)
+    counted = {each: rejected.cell(each).value for each in ("overloaded", "origin", "other")}
+    assert counted == {"overloaded": 1, "origin": 1, "other": 1}
+
+
+async def test_refusals_for_going_too_fast_are_counted_by_whose_budget_it_was(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(rates=MemoryEventRates(1, 60.0))
+    ana = await connect(pod)
+    for _ in range(51):
+        await ana.call("ping")
+    for _ in range(2):
+        await ana.call("typing_start", {"conversation_id": A_UUID})
+
+    limited = pod.gateway.metrics.rate_limited
+    assert (limited.cell("connection").value, limited.cell("user").value) == (1, 1)

@@ -131,6 +131,24 @@ async def test_a_role_that_was_taken_away_takes_conversations_with_it(
     assert ana.all("message:new") == []
 
 
+async def test_an_expired_connection_is_warned_and_closed_within_thirty_seconds(
+    pod: Pod, cluster: Cluster, connect: Any
+) -> None:
+    """With the times that users get; a fresh token resets them, and one a minute ahead warns."""
+    ana = await connect(pod, "ana", claims={"seconds": 1})
+    bruno = await connect(pod, "bruno", claims={"seconds": 1})
+    answer = await bruno.call("auth:refresh", {"token": cluster.token("bruno", seconds=61)})
+    assert answer["ok"]
+
+    await ana.wait_closed(30)
+
+    assert (await ana.next("error"))["code"] == ErrorCode.TOKEN_EXPIRED
+    assert ana.end_reason == "server disconnect"
+    assert len(ana.all("token:expiring")) == 1
+    assert len(bruno.all("token:expiring")) == 2, "once for each of its tokens"
+    assert (await bruno.call("ping"))["ok"]
+
+
 async def test_a_token_that_ran_out_ends_the_connection(
     pod: Pod, cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

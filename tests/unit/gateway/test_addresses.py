@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytake.gateway.addresses import client_address, networks
+from pytake.gateway.addresses import budget_address, client_address, networks
 
 TRUSTED = networks(("10.0.0.0/8", "2001:db8::/32"))
 
@@ -30,3 +30,17 @@ def test_the_address_is_the_last_that_no_trusted_proxy_has(
     client: str, forwarded: tuple[str, ...], expected: str
 ) -> None:
     assert client_address(scope(client, *forwarded), TRUSTED) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "budget"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("", ""),
+        ("x" * 100, "x" * 64),
+    ],
+)
+def test_failures_are_counted_by_what_one_customer_gets(address: str, budget: str) -> None:
+    assert budget_address(address) == budget

@@ -1,7 +1,7 @@
 """Whose handshake it is: the client's address behind trusted proxies."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Network = IPv4Network | IPv6Network
@@ -29,6 +29,18 @@ def client_address(scope: Mapping[str, Any], trusted: Sequence[Network]) -> str:
     while hops and _is_trusted(address, trusted):
         address = hops.pop()
     return address
+
+
+def budget_address(address: str) -> str:
+    """Return what shares one budget: an IPv4 address, or the /64 that one customer gets."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped or ip_network((int(parsed), 64), strict=False))
+    return str(parsed)
 
 
 def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:

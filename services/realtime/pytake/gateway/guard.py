@@ -31,6 +31,11 @@ REFUSAL_SECONDS = 60.0
 TELL_AGAIN_SECONDS = 1.0
 
 
+def is_charged(event: str) -> bool:
+    """Whether an event is taken from its user's budget; the others are held per connection."""
+    return event == "other" or event in WEIGHTS
+
+
 class Guard:
     """Checks events of all connections of the pod.
 

@@ -22,6 +22,7 @@ from pytake.domain.errors import (
 )
 from pytake.domain.ids import ConnectionId
 from pytake.domain.principal import Principal
+from pytake.gateway.addresses import budget_address
 from pytake.gateway.admission import Admission
 from pytake.gateway.connection import KNOWN_FEATURES, Connection
 
@@ -78,7 +79,7 @@ class Handshake:
             asked = _parse(auth)
             principal = await self.authenticate(asked.token)
         except (NotAuthenticated, InvalidPayload):
-            if (wait := self._admission.failed(address)) > 0:
+            if (wait := self._admission.failed(budget_address(address))) > 0:
                 raise TooMuch(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait * 1000)) from None
             raise
         await self._ensure_known(principal)

@@ -31,7 +31,7 @@ from pytake.contract.media_links import Link
 from pytake.domain.errors import ErrorCode, PytakeError
 from pytake.domain.ids import UserId
 from pytake.gateway.addresses import networks
-from pytake.gateway.admission import Admission
+from pytake.gateway.admission import Admission, Refused
 from pytake.gateway.audience import Audience
 from pytake.gateway.batching import Questions
 from pytake.gateway.body_limit import limit_bodies
@@ -156,12 +156,23 @@ class Gateway:
             send_buffer_total_bytes=options.send_buffer_total_bytes,
             # None, not an empty list: that would let every origin in.
             cors_allowed_origins=list(options.cors_allowed_origins) or None,
-            admission=lambda scope: self.admission.refuse(len(self.registry)),
+            admission=self._admit,
             on_slow_consumer=lambda sid: self.registry.is_slow(sid),
         )
+        self.server.stats.on_refused = ports.metrics.connections_rejected.inc
         self.emitter = Emitter(self.server)
         self.cluster_rooms = ClusterRooms(self.server, self.emitter, self.tasks)
         self.registry = Registry(self.emitter, self.tasks)
+
+    def _admit(self, scope: Any) -> Refused | None:
+        """Refuse a handshake that the pod has no room for; strangers take room, too."""
+        refused = self.admission.refuse(self.server.stats.connections)
+        if refused is not None:
+            code = refused[2].decode()
+            self.metrics.connections_rejected.inc(code)
+            if code == ErrorCode.OVERLOADED:
+                self.metrics.rate_limited.inc("handshake")
+        return refused
 
     def _build_conversations(self, options: Options, ports: Ports) -> None:
         self.deliveries = Deliveries(ports.metrics, ports.tracing, options.path)

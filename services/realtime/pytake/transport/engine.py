@@ -192,16 +192,20 @@ class DirectEngine(engineio.AsyncServer):  # type: ignore[misc]
         """Return why a new session is not opened; None to open it."""
         refusal = None
         if request.method != "GET":
-            refusal = self.error(BAD_METHOD)
+            refusal = self._refuse(BAD_METHOD, "other")
         elif query.get("EIO") != ["4"]:
-            refusal = self.error(BAD_VERSION)
+            refusal = self._refuse(BAD_VERSION, "other")
         elif not self._origin_allowed(request):
-            refusal = self.error(FORBIDDEN)
+            refusal = self._refuse(FORBIDDEN, "origin")
         elif self.admission is not None:
             refusal = self.admission(scope if scope is not None else request.scope("websocket"))
         if refusal is not None:
             self.stats.refused_handshakes += 1
         return refusal
+
+    def _refuse(self, code: int, reason: str) -> Refusal:
+        self.stats.on_refused(reason)
+        return self.error(code)
 
     def _origin_allowed(self, request: Request) -> bool:
         allowed = self.cors_allowed_origins

@@ -6,6 +6,7 @@ metrics reads the attributes when it is asked for them.
 """
 
 from collections import Counter
+from collections.abc import Callable
 
 # Upper bounds of the ping round-trip histogram, in seconds. The last bucket is open.
 RTT_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -38,6 +39,8 @@ class TransportStats:
         self.upgrades = 0
         self.failed_upgrades = 0
         self.unknown_sessions = 0
+        # Told of each handshake that is refused for its origin or its form.
+        self.on_refused: Callable[[str], None] = lambda reason: None
         self.refused_handshakes = 0
         self.handler_errors = 0
         # (method, status) of requests on the polling transport.
