@@ -95,8 +95,10 @@ class Drain:
             share = (index + random.random()) / len(connections)  # noqa: S311
             delay = int(window * share * 1000)
             self._audience.send(connection, "server:draining", {"reconnect_after_ms": delay})
-            last = min(self._seconds, delay / 1000 + PATIENCE_SECONDS)
-            self._lifetime.end_after(connection, last, ErrorCode.DRAINING)
+            last = delay / 1000 + PATIENCE_SECONDS
+            # Who would have until the end of the window or longer is ended, and counted, there.
+            if last < self._seconds:
+                self._lifetime.end_after(connection, last, ErrorCode.DRAINING)
 
     async def _wait_until_empty(self, end: float) -> None:
         with suppress(TimeoutError):
