@@ -14,9 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytake.application.ports import RightsChange
 from pytake.domain.errors import ErrorCode, NotAuthenticated
 from pytake.domain.principal import Role
-from pytake.tokens.verifier import JwtVerifier, Key, TokenRules
+from pytake.tokens import verifier as module
+from pytake.tokens.rights import PolledRights
+from pytake.tokens.verifier import REMEMBER_SECONDS, JwtVerifier, Key, TokenRules
 
 SECRET, PREVIOUS = "s" * 32, "p" * 32
 ANA = "6a1f0a3e-0000-4000-8000-000000000001"
@@ -206,3 +209,58 @@ def _hmac_token(header: dict[str, str], secret: bytes) -> str:
 
     signing = part(json.dumps(header).encode()) + b"." + part(json.dumps(claims()).encode())
     return (signing + b"." + part(hmac.new(secret, signing, hashlib.sha256).digest())).decode()
+
+
+async def test_a_token_that_is_remembered_can_still_be_revoked_and_is_decoded_again_in_time() -> (
+    None
+):
+    """What is remembered is the signature; rights are judged each time."""
+    seconds = [datetime.now(UTC).timestamp()]
+    rights: Any = PolledRights(None, lambda: datetime.now(UTC))  # type: ignore[arg-type]
+    remembering = JwtVerifier(RULES, rights=rights, clock=lambda: seconds[0])
+    token = signed(jti="t1")
+
+    principal = await remembering(token)
+    assert await remembering(token) is principal
+    seconds[0] += REMEMBER_SECONDS
+    assert await remembering(token) is not principal
+
+    organization = principal.organization_id
+    changed_at = datetime.now(UTC)
+    rights.apply(RightsChange(1, principal.user_id, organization, changed_at, None, "t1"))
+    assert await code_of(token, remembering) is ErrorCode.TOKEN_REVOKED
+
+
+async def test_a_token_is_remembered_until_its_expiry_at_most() -> None:
+    seconds = [datetime.now(UTC).timestamp()]
+    remembering = JwtVerifier(RULES, clock=lambda: seconds[0])
+    soon, leeway = int(seconds[0]) + 3, int(seconds[0]) - 3
+    await remembering(signed(exp=soon))
+    await remembering(signed(exp=leeway))
+
+    [(_, until)] = remembering._remembered.values()
+    assert until == soon
+
+
+async def test_one_letter_makes_it_another_token() -> None:
+    token = signed()
+    await verify(token)
+
+    # Not the last one, two bits of which are nobody's.
+    for position in range(0, len(token) - 1, 7):
+        letter = "A" if token[position] != "A" else "B"
+        changed = token[:position] + letter + token[position + 1 :]
+        assert await code_of(changed) is ErrorCode.INVALID_TOKEN
+
+
+async def test_only_so_many_tokens_are_remembered_and_no_long_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 3)
+    remembering = JwtVerifier(RULES)
+    for number in range(5):
+        await remembering(signed(jti=str(number)))
+    await remembering(signed(jti="long", name="x" * 3000))
+
+    names = [principal.token_id for principal, _ in remembering._remembered.values()]
+    assert names == ["2", "3", "4"]
