@@ -55,6 +55,20 @@ class LoopLag:
         self._task.cancel()
 
 
+async def test_commands_of_one_turn_leave_in_one_write(own_redis: RedisServer) -> None:
+    commands = RedisCommands(parse_address(own_redis.url))
+    await commands.start()
+    with own_redis.client() as redis:
+        before = redis.info("stats")["total_reads_processed"]
+
+        replies = await asyncio.gather(*(commands.call("ECHO", n) for n in range(200)))
+
+        reads = redis.info("stats")["total_reads_processed"] - before
+    await commands.stop()
+    assert [int(reply) for reply in replies] == list(range(200))
+    assert reads < 20
+
+
 async def test_a_frozen_redis_holds_a_publisher_up_once_and_never_the_loop(
     own_redis: RedisServer,
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from pytake.transport import AsyncServer, freeze_garbage, keep_garbage_frozen
 from pytake.transport.connection import Connection
+from pytake.transport.garbage import RUSH_OBJECTS
 from pytake.transport.rooms import Member, Room
 from pytake.transport.session import Session
 from running_transport import connected, polling, running, until
@@ -59,6 +60,21 @@ async def test_nothing_of_a_connection_waits_for_the_collector() -> None:
         # The deadline of a session that has closed stays in the wheel until it is due.
         sio.eio.wheel.stop()
         await until(lambda: living() == before, f"nothing is left of them: {living()}")
+
+
+@pytest.mark.usefixtures("collector")
+async def test_a_rush_of_new_objects_does_not_wait_for_the_next_freeze() -> None:
+    pauses: list[float] = []
+    freezing = asyncio.create_task(keep_garbage_frozen(3600, pauses.append))
+    await until(lambda: len(pauses) == 1, "the first freeze")
+    frozen = gc.get_freeze_count()
+
+    rush = [[number] for number in range(2 * RUSH_OBJECTS)]
+    await until(lambda: len(pauses) == 2, "a freeze long before its time")
+
+    assert gc.get_freeze_count() >= frozen + len(rush)
+    freezing.cancel()
+    await asyncio.gather(freezing, return_exceptions=True)
 
 
 @pytest.mark.usefixtures("collector")

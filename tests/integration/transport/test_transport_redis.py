@@ -289,6 +289,39 @@ async def test_subscribe_unsubscribe_subscribe_is_confirmed_by_the_last(redis_ur
         assert manager_of(there).unconfirmed_joins == 0
 
 
+async def test_several_rooms_are_entered_with_one_wait(redis_url: str) -> None:
+    rooms = [f"r{number}" for number in range(5)]
+    async with two_pods(redis_url) as (here, there), connected(there) as [rui]:
+        await manager_of(there).enter_rooms(rui.sid, "/", rooms)
+        are_subscribed = [manager_of(there).is_subscribed(room) for room in rooms]
+        for room in rooms:
+            await here.sio.emit("n", room, room=room)
+
+        await until(lambda: len(rui.of("n")) == 5, "an event of each room")
+        assert are_subscribed == [True] * 5
+        assert manager_of(there).unconfirmed_joins == 0
+
+
+async def test_several_rooms_wait_no_longer_than_one_for_a_redis_that_hangs(
+    server_folder: Path,
+) -> None:
+    server = RedisServer(server_folder)
+    with serving(server):
+        async with running(make_server(server.url, join_wait_seconds=1.0)) as pod:
+            assert await manager_of(pod).ready(10)
+            async with connected(pod) as [ana]:
+                server.freeze()
+                try:
+                    # Five waits in a row would not end in time.
+                    async with asyncio.timeout(4):
+                        await manager_of(pod).enter_rooms(ana.sid, "/", list("abcde"))
+                finally:
+                    server.thaw()
+
+                assert manager_of(pod).unconfirmed_joins == 5
+                assert await pod.sio.manager.emit_local("n", 1, room="e") == 1
+
+
 @pytest.mark.parametrize("turns_later", range(5))
 async def test_a_keeper_ends_when_told_to_while_it_loses_its_connection(
     turns_later: int, redis_server: RedisServer

@@ -19,8 +19,6 @@ from pytake.gateway.tasks import Tasks
 
 TYPING_SECONDS = 6.0
 
-Key = tuple[ConversationId, str]
-
 
 class TypingNotices:
     """The notices that connections of this pod have started and not ended."""
@@ -31,16 +29,17 @@ class TypingNotices:
         self._show_customer = show_customer
         self._rooms = rooms
         self._tasks = tasks
-        self._ends: dict[Key, asyncio.TimerHandle] = {}
+        # By connection: when thousands go at once, none looks through the notices of all.
+        self._ends: dict[str, dict[ConversationId, asyncio.TimerHandle]] = {}
         self._by_room: dict[ConversationId, dict[str, Connection]] = {}
 
     async def start(self, connection: Connection, conversation_id: ConversationId) -> None:
         """Say that the user types, for 6 s from now."""
-        key = (conversation_id, connection.sid)
-        if (timer := self._ends.pop(key, None)) is not None:
+        ends = self._ends.setdefault(connection.sid, {})
+        if (timer := ends.pop(conversation_id, None)) is not None:
             timer.cancel()
         loop = asyncio.get_running_loop()
-        self._ends[key] = loop.call_later(
+        ends[conversation_id] = loop.call_later(
             TYPING_SECONDS, self.end_later, connection, conversation_id
         )
         self._by_room.setdefault(conversation_id, {})[connection.sid] = connection
@@ -62,9 +61,8 @@ class TypingNotices:
 
     def end_all(self, connection: Connection) -> None:
         """End every notice of a connection that is gone."""
-        for conversation_id, sid in list(self._ends):
-            if sid == connection.sid:
-                self.end_later(connection, conversation_id)
+        for conversation_id in list(self._ends.get(connection.sid, ())):
+            self.end_later(connection, conversation_id)
 
     def on_message(self, room: Room, event: ConversationEvent) -> None:
         """End the notices of a message's author."""
@@ -77,10 +75,13 @@ class TypingNotices:
                 self.end_later(connection, room.conversation_id)
 
     def _forget(self, connection: Connection, conversation_id: ConversationId) -> bool:
-        timer = self._ends.pop((conversation_id, connection.sid), None)
+        ends = self._ends.get(connection.sid, {})
+        timer = ends.pop(conversation_id, None)
         if timer is None:
             return False
         timer.cancel()
+        if not ends:
+            del self._ends[connection.sid]
         typists = self._by_room.get(conversation_id, {})
         typists.pop(connection.sid, None)
         if not typists:
