@@ -6,8 +6,8 @@
 
 Servers take turns within a repetition, each started anew on a core of its own. What is judged
 are ratios between figures of one repetition; of several, the median counts. An absolute figure
-is judged as it would be where the uvloop floor costs what it cost on the machine for which it
-was set ("normal" in the table): processors differ by more than servers do. Exits 1 when a
+is judged as it would be where a peer costs what it cost on the machine for which the figure was
+set: processors differ by more than servers do. Exits 1 when a
 promise is not kept. It wants a quiet machine, and takes half an hour with three repetitions.
 """
 
@@ -60,9 +60,16 @@ class Promise:
     of: str = "pytake"
     beside: str = ""
     figure: str = ""
-    is_floor_of: float = 0.0
-    """Judged as if the floor cost this; 0: as it is."""
+    reference: tuple[str, float] | None = None
+    """Judged as it would be where this server costs so much; None: as it is."""
     at_least: bool = False
+
+
+def absolute(limit: float, peer: str, costs: float, of: str = "pytake") -> Promise:
+    """Return the promise of so many µs on the machine where this peer costs so many."""
+    name = {"floor": "the floor", "node": "Node"}[peer]
+    text = f"≤ {limit:,} µs where {name} costs {costs}"
+    return Promise(text, limit, of, reference=(peer, costs))
 
 
 @dataclass(frozen=True)
@@ -267,7 +274,7 @@ def _rooms(name: str, connections: int, floor: float, ours: float, to_floor: flo
     promises = [
         Promise(f"≤ {to_floor} × floor", to_floor, beside="floor"),
         Promise("≥ 1.6 × Node", 1.6, beside="node", at_least=True),
-        Promise(f"≤ {ours} µs where the floor costs {floor}", ours, is_floor_of=floor),
+        absolute(ours, "floor", floor),
     ]
     if connections == 1000:
         promises.append(Promise("≥ 0.75 × uWS", 0.75, beside="uws", at_least=True))
@@ -293,9 +300,7 @@ ROWS = {
                 PER_MESSAGE,
                 ("floor", "pytake", "node", "uws", "gateway"),
                 under(Fanout, connections=10, window=window, seconds=3),
-                (
-                    Promise(f"≤ {most} µs where the floor costs {floor}", most, is_floor_of=floor),
-                ),
+                (absolute(most, "floor", floor),),
             )
             for window, most, floor in ((2, 65, 47), (16, 45, 47))
         ),
@@ -305,9 +310,7 @@ ROWS = {
             CPU,
             ("floor", "pytake", "node", "uws", "gateway"),
             under(Inbound, RECEIPT, connections=100, asks_on_answer=True),
-            (
-                Promise("≤ 20 µs where the floor costs 9.9", 20, of="gateway", is_floor_of=9.9),
-            ),
+            (absolute(20, "node", 17.2, of="gateway"),),
         ),
         Row(
             "connect",
@@ -316,7 +319,7 @@ ROWS = {
             ("floor", "pytake", "node", "gateway"),
             under(Connect, connections=5000, settle_seconds=2, compresses=True),
             (
-                Promise("≤ 900 µs where the floor costs 170", 900, of="gateway", is_floor_of=170),
+                absolute(900, "floor", 170, of="gateway"),
                 Promise("≤ 10 KB a connection", 10, of="gateway", figure=MEMORY),
             ),
         ),
@@ -326,14 +329,7 @@ ROWS = {
             CPU,
             ("floor", "gateway-postgres"),
             under(Connect, connections=2000, connecting_at_once=2000, compresses=True),
-            (
-                Promise(
-                    "≤ 1,300 µs where the floor costs 170",
-                    1300,
-                    of="gateway-postgres",
-                    is_floor_of=170,
-                ),
-            ),
+            (absolute(1300, "floor", 170, of="gateway-postgres"),),
         ),
         Row(
             "steady500",
@@ -426,8 +422,9 @@ def verdict(row: Row, promise: Promise, repetitions: list[dict[str, Figures]]) -
                 return None
             other = figures[promise.beside][figure]
             values.append(other / own if promise.at_least else own / other)
-        elif promise.is_floor_of:
-            values.append(own * promise.is_floor_of / figures["floor"][figure])
+        elif promise.reference:
+            peer, costs = promise.reference
+            values.append(own * costs / figures[peer][figure])
         else:
             values.append(own)
     return statistics.median(values)

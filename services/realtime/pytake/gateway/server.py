@@ -16,6 +16,7 @@ from pytake.domain.errors import ErrorCode, InvalidPayload, PytakeError, Refused
 from pytake.transport import AsyncServer
 from pytake.transport.dispatch import Event
 from pytake.transport.peer import Peer
+from pytake.transport.rooms import CONNECTED
 
 Acknowledge = Callable[[dict[str, Any]], None]
 
@@ -117,7 +118,7 @@ class GatewayServer(AsyncServer):
     async def handle_event(self, peer: Peer, event: Event) -> None:
         namespace, name, arguments, ack_id = event
         member = peer.member_of(namespace)
-        if member is None or not self.manager.is_connected(member.sid, namespace):
+        if member is None or member.state != CONNECTED:
             return
 
         def acknowledge(answer: dict[str, Any]) -> None:
