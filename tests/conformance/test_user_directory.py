@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from pytake.application.access_ports import AuditEntry
 from pytake.application.ports import User
@@ -57,6 +58,34 @@ async def test_a_valid_token_is_enough_to_exist(world: World) -> None:
     user = await world.store.users.user(stranger.organization_id, stranger.user_id)
     assert user is not None
     assert (user.name, user.role) == ("Zoe", Role.ADMIN)
+
+
+async def test_thousands_who_come_at_once_share_a_few_transactions(world: World) -> None:
+    begun = 0
+
+    def count(_: object) -> None:
+        nonlocal begun
+        begun += 1
+
+    database = world.store._database
+    engines = {database._readers.sync_engine, database._writers.sync_engine}
+    organization = OrganizationId(new_id())
+    strangers = [
+        Principal(UserId(new_id()), organization, Role.AGENT, world.clock(), name=f"n{number}")
+        for number in range(700)
+    ]
+    users = world.store.users
+
+    for engine in engines:
+        event.listen(engine, "begin", count)
+    await asyncio.gather(*(users.ensure_principal(each) for each in strangers * 3))
+    for engine in engines:
+        event.remove(engine, "begin", count)
+
+    assert {user.id for user in await users.users(organization)} == {
+        each.user_id for each in strangers
+    }
+    assert begun <= 8
 
 
 async def test_a_new_role_is_told_to_every_pod(world: World) -> None:

@@ -262,8 +262,10 @@ def pauses(server: str, world: World) -> Figures:
     log = temporary_folder("pauses") / "pauses"
     test = Test(Fanout, _shape(5000, seconds=8), "", "", compresses=True)
     with _serving(server, world, PAUSES=str(log)) as (port, pid):
+        # The first one, before anybody is let in, looks at all that was loaded.
+        at_start = log.stat().st_size
         figures = _run(test, port, pid)
-    longest = max(map(float, log.read_text().split()))
+    longest = max(map(float, log.read_bytes()[at_start:].split()))
     return figures | {"longest_ms": longest * 1000}
 
 

@@ -31,7 +31,7 @@ BEAT_SECONDS = 2.0
 PODS_KEY = "pytake:pods"
 FORGET_POD_MS = 60_000
 BATCH = 200
-"""Users asserted in one pipeline."""
+"""Users asserted, or places given back, in one pipeline."""
 
 
 Arguments = Sequence[str | bytes | int | float]
@@ -65,6 +65,8 @@ class RedisPlaces:
         self._script = _Script(commands, "places.lua")
         self._alone = MemoryPlaceTable()
         self._ages: dict[PodId, int] = {}
+        self._leaving: list[Arguments] = []
+        self._releasing: asyncio.Task[None] | None = None
         self._seen_at = time.monotonic()
         self.is_shared = True
         self.on_shared_again: Callable[[], None] = lambda: None
@@ -150,10 +152,19 @@ class RedisPlaces:
 
     async def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
         self._alone.release(user_id, connection_id)
+        self._leaving.append(["HDEL", places_key(user_id), connection_id])
+        if self._releasing is None:
+            self._releasing = asyncio.create_task(self._release())
+        await asyncio.shield(self._releasing)
+
+    async def _release(self) -> None:
+        """Give back all places of this turn at once: thousands may leave together."""
+        leaving, self._leaving, self._releasing = self._leaving, [], None
         try:
-            await self._commands.calls([["HDEL", places_key(user_id), connection_id]])
+            for start in range(0, len(leaving), BATCH):
+                await self._commands.calls(leaving[start : start + BATCH])
         except Unavailable:
-            # A ghost until the pod's next life: it is not asserted any more and expires.
+            # Ghosts until the pod's next life: they are not asserted any more and expire.
             return
 
     async def assert_all(

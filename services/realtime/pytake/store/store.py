@@ -122,6 +122,7 @@ class Store:
     async def close(self) -> None:
         """Finish what is being stored, send the last wake-ups, close all connections."""
         await self.conversations.close()
+        await self.users.close()
         await self._signals.close()
         await self._database.close()
 

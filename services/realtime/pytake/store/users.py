@@ -1,14 +1,17 @@
 """Organizations and the people who work in them."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.application.ports import Clock, RightsChange, User
-from pytake.domain.errors import Conflict, NotFound
+from pytake.domain.errors import Conflict, NotFound, Unavailable
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Principal, Role
 from pytake.store.engine import Database, is_duplicate
@@ -19,6 +22,23 @@ from pytake.store.tables import organizations, users
 
 MAX_REMEMBERED = 100_000
 
+TOGETHER_SECONDS = 0.005
+MAX_TOGETHER = 500
+
+_Key = tuple[OrganizationId, UserId]
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    principal: Principal
+    done: asyncio.Future[None] = field(default_factory=asyncio.Future)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+            # Whoever asked may be gone; that is not an error nobody retrieved.
+            self.done.exception()
+
 
 class SqlUserDirectory:
     """`UserDirectory` on SQLite and PostgreSQL."""
@@ -26,45 +46,93 @@ class SqlUserDirectory:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._known: set[tuple[OrganizationId, UserId]] = set()
+        self._known: set[_Key] = set()
+        self._asked: dict[_Key, _Asked] = {}
+        self._looking: asyncio.Task[None] | None = None
 
     async def ensure_principal(self, principal: Principal) -> None:
-        """Create user and organization of a valid token at their first use."""
+        """Create user and organization of a valid token at their first use.
+
+        Those that arrive within 5 ms share one query, and one transaction where some are new:
+        when a pod dies, thousands come to another one that has seen none of them.
+        """
         # Another provider's subject may be a member of several organizations.
-        known = (principal.organization_id, principal.user_id)
-        if known in self._known:
+        key = (principal.organization_id, principal.user_id)
+        if key in self._known:
             return
-        now = self._clock()
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert_or_ignore(
-                    connection,
-                    organizations,
-                    {
-                        "id": principal.organization_id,
-                        "name": principal.organization_id,
-                        "created_at": now,
-                    },
-                )
-            )
-            await connection.execute(
-                insert_or_ignore(
-                    connection,
-                    users,
-                    {
-                        "id": principal.user_id,
-                        "organization_id": principal.organization_id,
-                        "email": None,
-                        "name": principal.name or principal.user_id,
-                        "role": principal.role.value,
-                        "is_active": True,
-                        "created_at": now,
-                    },
-                )
-            )
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = self._asked[key] = _Asked(principal)
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_after_asked())
+        # Shielded: one who gives up must not take the answer from the others.
+        await asyncio.shield(asked.done)
+
+    async def close(self) -> None:
+        """Wait for what is being created."""
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look_after_asked(self) -> None:
+        try:
+            await asyncio.sleep(TOGETHER_SECONDS)
+            while self._asked:
+                keys = list(islice(self._asked, MAX_TOGETHER))
+                await self._settle({key: self._asked.pop(key) for key in keys})
+        finally:
+            self._looking = None
+
+    async def _settle(self, together: "dict[_Key, _Asked]") -> None:
+        try:
+            await self._create_missing([each.principal for each in together.values()])
+        except BaseException as error:
+            for each in together.values():
+                each.fail(error if isinstance(error, Exception) else Unavailable())
+            if not isinstance(error, Exception):
+                raise
+            return
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known.add(known)
+        self._known.update(together)
+        for each in together.values():
+            if not each.done.done():
+                each.done.set_result(None)
+
+    async def _create_missing(self, principals: Sequence[Principal]) -> None:
+        now = self._clock()
+        # In one order everywhere: two pods that create the same ones wait for each other once.
+        wanted: dict[Any, dict[str, Any]] = {
+            each.user_id: {
+                "id": each.user_id,
+                "organization_id": each.organization_id,
+                "email": None,
+                "name": each.name or each.user_id,
+                "role": each.role.value,
+                "is_active": True,
+                "created_at": now,
+            }
+            for each in sorted(principals, key=lambda each: each.user_id)
+        }
+        owners: dict[Any, dict[str, Any]] = {
+            id: {"id": id, "name": id, "created_at": now}
+            for id in sorted({each.organization_id for each in principals})
+        }
+        missing: list[tuple[Table, dict[Any, dict[str, Any]]]] = [
+            (organizations, owners),
+            (users, wanted),
+        ]
+        async with self._database.read() as connection:
+            for table, rows in missing:
+                found = select(table.c.id).where(table.c.id.in_(list(rows)))
+                for id in await connection.scalars(found):
+                    del rows[id]
+        if not owners and not wanted:
+            return
+        async with self._database.write() as connection:
+            for table, rows in missing:
+                if rows:
+                    new = insert_or_ignore(connection, table, list(rows.values()))
+                    await connection.execute(new)
 
     async def user(self, organization_id: OrganizationId, user_id: UserId) -> User | None:
         """Return one user of the organization."""
