@@ -38,7 +38,10 @@ JOINS_AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long a talk it is. Half of the messages are customers', half are agents'."""
+    """How long a talk it is. Half of the messages are customers', half are agents'.
+
+    After `seconds` nobody begins to speak any more; what was said is judged all the same.
+    """
 
     messages: int
     customers: int = 50
@@ -48,6 +51,7 @@ class Plan:
     large_body_probability: float | None = None
     watchers: int = 2
     talking_at_once: int = 20
+    seconds: float | None = None
 
     @property
     def faults(self) -> Faults:
@@ -162,6 +166,7 @@ class Talk:
             _watchers(single, token, self.plan.watchers) as watchers,
         ):
             await self._introduce(single, api, watchers)
+            self._silent_at = began + (self.plan.seconds or float("inf"))
             gate = asyncio.Semaphore(self.plan.talking_at_once)
             async with asyncio.TaskGroup() as group:
                 for number in range(self.plan.customers):
@@ -228,6 +233,8 @@ class Talk:
         assert customer is not None
         conversation_id = self._conversations[number]
         for turn in range(max(1, self.plan.messages // self.plan.customers // 2)):
+            if time.monotonic() > self._silent_at:
+                return
             async with gate:
                 single.simulator.course.write(customer, _text(f"{customer.name}: fala {turn}"))
                 await self._answer(api, conversation_id, number, turn)

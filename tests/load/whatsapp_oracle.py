@@ -2,6 +2,7 @@
 
     python tests/load/whatsapp_oracle.py                      # the size that the issue names
     python tests/load/whatsapp_oracle.py --messages 5000
+    python tests/load/whatsapp_oracle.py --postgres --seconds 180   # as many as come in that time
 
 Prints the figures and exits 1 when a promise is broken.
 """
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=float, default=0.05)
     parser.add_argument("--large", type=float, default=0.0005, help="share of 3 MB bodies")
+    parser.add_argument("--seconds", type=float, help="end the talk after so long")
     parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, not SQLite")
     given = parser.parse_args()
     plan = Plan(
@@ -66,6 +68,7 @@ def main() -> int:
         seed=given.seed,
         fault_probability=given.faults,
         large_body_probability=given.large,
+        seconds=given.seconds,
     )
     logs.configure("oracle", level="error")
     print(asdict(plan))
