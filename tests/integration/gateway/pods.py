@@ -22,6 +22,7 @@ from pytake.application.ports import (
     EventPublisher,
     StatusReport,
 )
+from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
 from pytake.broker.redis import (
     RedisCommands,
@@ -94,6 +95,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.notifier = SimpleNamespace(emit=self._notify)
+        self.show_customer = ShowCustomer(self.store.signs, now)
         self.rights = PolledRights(self.store.rights, now)
         rules = TokenRules(secrets=(SECRET,))
         self.verify = JwtVerifier(rules, rights=self.rights)
@@ -117,7 +119,13 @@ class Cluster:
             users=self.store.users,
             rights=self.rights,
             rights_refresh=self.rights.load,
-            mark_read=MarkRead(self.store.conversations, self.store.conversations, self.notifier),
+            mark_read=MarkRead(
+                self.store.conversations,
+                self.store.conversations,
+                self.notifier,
+                self.show_customer.read,
+            ),
+            show_typing=self.show_customer.typing,
             feed=feed,
             places=places or MemoryPlaces(pod_id, CAP, self.table),
             rates=rates or MemoryEventRates(1000, 5.0),
