@@ -22,8 +22,9 @@ MIN_BODY_BYTES_PER_SECOND = 4096
 REST_WITHIN_SECONDS = 5.0
 """What nobody will read of a body may come for so long after the answer."""
 
-ANSWER_TAKEN_WITHIN_SECONDS = 30.0
-"""A full write buffer (64 KiB) must be taken in this time."""
+LOOK_AT_ANSWER_SECONDS = 30.0
+MIN_ANSWER_BYTES_PER_SECOND = 2048
+"""Of an answer that fills the write buffer, so much must be taken between two looks."""
 
 
 class PatientHttpProtocol(HttpToolsProtocol):
@@ -32,10 +33,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
     headers_within_seconds = HEADERS_WITHIN_SECONDS
     body_grace_seconds = BODY_GRACE_SECONDS
     rest_within_seconds = REST_WITHIN_SECONDS
-    answer_taken_within_seconds = ANSWER_TAKEN_WITHIN_SECONDS
+    look_at_answer_seconds = LOOK_AT_ANSWER_SECONDS
     _headers_due: asyncio.TimerHandle | None = None
     _body_due: asyncio.TimerHandle | None = None
     _answer_due: asyncio.TimerHandle | None = None
+    _answer_left = 0.0
     _header_bytes = 0
     _body_bytes = 0
     _body_began = 0.0
@@ -109,8 +111,21 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._answer_due is None:
-            seconds = self.answer_taken_within_seconds
-            self._answer_due = self.loop.call_later(seconds, self._give_up)
+            self._look_at_answer_later()
+
+    def _look_at_answer_later(self) -> None:
+        """Remember how much has to be taken by then."""
+        seconds = self.look_at_answer_seconds
+        expected = seconds * MIN_ANSWER_BYTES_PER_SECOND
+        self._answer_left = max(0.0, self.transport.get_write_buffer_size() - expected)
+        self._answer_due = self.loop.call_later(seconds, self._look_at_answer)
+
+    def _look_at_answer(self) -> None:
+        # A whole file may wait here: what counts is that it gets less.
+        if self.transport.get_write_buffer_size() > self._answer_left:
+            self._give_up()
+        else:
+            self._look_at_answer_later()
 
     def resume_writing(self) -> None:
         _cancel(self._answer_due)
