@@ -49,7 +49,12 @@ class BucketServer:
         if path not in self.objects:
             return Response(NOT_FOUND, 404, media_type="application/xml")
         headers = {"ETag": '"1"', "Last-Modified": "Sun, 22 Nov 2026 12:00:00 GMT"}
-        return Response(self.objects[path], headers=headers)
+        whole = self.objects[path]
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", "")):
+            first, last = int(wanted[1]), min(int(wanted[2]), len(whole) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(whole)}"
+            return Response(whole[first : last + 1], 206, headers)
+        return Response(whole, headers=headers)
 
 
 @pytest.fixture
@@ -86,6 +91,30 @@ async def test_the_same_key_again_replaces(files: ObjectStoreMediaFiles) -> None
 async def test_what_is_not_there_is_missing(files: ObjectStoreMediaFiles) -> None:
     with pytest.raises(FileMissing):
         await files.get(KEY)
+
+
+async def test_a_file_comes_in_parts_whole_or_a_range_of_it(files: ObjectStoreMediaFiles) -> None:
+    data = bytes(range(256)) * 2000
+    await files.put(KEY, data)
+    size = await files.size(KEY)
+
+    whole = [part async for part in files.stream(KEY, 0, size - 1)]
+    some = [part async for part in files.stream(KEY, 300, 400)]
+    last = [part async for part in files.stream(KEY, size - 1, size - 1)]
+
+    assert size == len(data)
+    assert b"".join(whole) == data
+    assert b"".join(some) == data[300:401]
+    assert b"".join(last) == data[-1:]
+
+
+async def test_size_and_parts_of_what_is_not_there_are_missing(
+    files: ObjectStoreMediaFiles,
+) -> None:
+    with pytest.raises(FileMissing):
+        await files.size(KEY)
+    with pytest.raises(FileMissing):
+        _ = [part async for part in files.stream(KEY, 0, 1)]
 
 
 async def test_deleting_is_safe_to_repeat(files: ObjectStoreMediaFiles) -> None:

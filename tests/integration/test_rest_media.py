@@ -1,10 +1,13 @@
 """Files over REST: who may read them, as what, and how large they may be."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -177,3 +180,24 @@ async def test_files_have_the_limit_of_what_they_are(rest: RestServer, ana: Pers
 
     assert (large_image.status_code, large_image.json()["code"]) == (413, "payload_too_large")
     assert large_document.status_code == 201
+
+
+async def test_a_reader_that_does_not_read_keeps_no_file_in_memory(
+    rest: RestServer, ana: Person
+) -> None:
+    """Twenty downloads of 16 MB that nobody takes: parts of them wait, not all of them."""
+    large = b"\0" * 16_000_000
+    made = (await ana.call("POST", "/media", files={"file": ("a.bin", large)})).json()
+    parts = urlsplit(str(rest.client.base_url))
+    before = psutil.Process().memory_info().rss
+    writers = []
+    for _ in range(20):
+        _, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1024)
+        writer.write(f"GET {made['media_url']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        writers.append(writer)
+    answers = [await ana.get("/conversations") for _ in range(20)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert psutil.Process().memory_info().rss - before < 100_000_000
+    for writer in writers:
+        writer.close()

@@ -446,6 +446,15 @@ class MediaFiles(Protocol):
         """
         ...
 
+    async def size(self, key: str) -> int:
+        """Return how many bytes there are; raises as `get`."""
+        ...
+
+    def stream(self, key: str, first: int, last: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from the first to the last, in parts: a reader may be slow, and what
+        it has not taken must not wait in memory. Raises as `get`."""
+        ...
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete what is there; keys that are not count as deleted."""
         ...

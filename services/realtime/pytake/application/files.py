@@ -1,5 +1,6 @@
 """Files that agents send and customers sent: kept by organization, read by who may see them."""
 
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from pytake.application.channel_ports import FileMissing, MediaFiles, MediaLibrary, MediaRecord
@@ -66,8 +67,9 @@ class Files:
             await visible_conversation(self._reader, principal, record.conversation_id)
         return record
 
-    async def read(self, principal: Principal | None, media_id: str) -> tuple[MediaRecord, bytes]:
-        """Return a file; without a principal whoever asks has shown a link that we signed.
+    async def find(self, principal: Principal | None, media_id: str) -> tuple[MediaRecord, int]:
+        """Return what is known of a file and its size; without a principal whoever asks has
+        shown a link that we signed.
 
         Raises:
             NotFound: There is no such file, not for this principal, or not yet.
@@ -79,9 +81,13 @@ class Files:
         if record is None or record.storage_key is None:
             raise NotFound
         try:
-            return record, await self._files.get(record.storage_key)
+            return record, await self._files.size(record.storage_key)
         except FileMissing:
             raise NotFound from None
+
+    def stream(self, record: MediaRecord, first: int, last: int) -> AsyncIterator[bytes]:
+        """Yield a part of a file that was found."""
+        return self._files.stream(str(record.storage_key), first, last)
 
 
 def _kind(mime_type: str) -> MessageType:

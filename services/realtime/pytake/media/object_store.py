@@ -1,6 +1,6 @@
 """`MediaFiles` on whatever obstore can open."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pytake.domain.errors import Unavailable
 
 TIMEOUT = timedelta(seconds=30)
 CONNECT_TIMEOUT = timedelta(seconds=5)
+PART_BYTES = 65_536
 
 
 class ObjectStoreMediaFiles:
@@ -41,6 +42,27 @@ class ObjectStoreMediaFiles:
         try:
             found = await obstore.get_async(self._store, key)
             return bytes(await found.bytes_async())
+        except (NotFoundError, FileNotFoundError) as error:
+            raise FileMissing(key) from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(detail="The storage of files is not available.") from error
+
+    async def size(self, key: str) -> int:
+        """Return how many bytes there are."""
+        try:
+            found: int = (await obstore.head_async(self._store, key))["size"]
+            return found
+        except (NotFoundError, FileNotFoundError) as error:
+            raise FileMissing(key) from error
+        except (BaseError, OSError) as error:
+            raise Unavailable(detail="The storage of files is not available.") from error
+
+    async def stream(self, key: str, first: int, last: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from the first to the last, in parts."""
+        try:
+            found = await obstore.get_async(self._store, key, options={"range": (first, last + 1)})
+            async for part in found.stream(min_chunk_size=PART_BYTES):
+                yield bytes(part)
         except (NotFoundError, FileNotFoundError) as error:
             raise FileMissing(key) from error
         except (BaseError, OSError) as error:

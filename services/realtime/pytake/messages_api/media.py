@@ -12,7 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message
 
 from pytake.contract.bodies import MediaBody
@@ -140,7 +140,7 @@ async def download(
     api: Api,
 ) -> Response:
     """The file, whole or a range of it. Without a token: by the `media_url` of a message."""
-    record, data = await api.files.read(principal, uuid_or_refuse("media_id", media_id))
+    record, size = await api.files.find(principal, uuid_or_refuse("media_id", media_id))
     is_shown = record.mime_type in SHOWN_INLINE
     headers = {
         "Content-Disposition": _disposition(record.filename, is_shown=is_shown),
@@ -150,12 +150,14 @@ async def download(
         "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
     }
     media_type = record.mime_type if is_shown else UNKNOWN
-    wanted = _range(request.headers.get("range"), len(data))
-    if wanted is None:
-        return Response(data, headers=headers, media_type=media_type)
-    first, last = wanted
-    headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], 206, headers, media_type)
+    wanted = _range(request.headers.get("range"), size)
+    first, last = wanted or (0, size - 1)
+    headers["Content-Length"] = str(last - first + 1)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    # In parts, as the client takes them: whole files of slow readers would fill the memory.
+    parts = api.files.stream(record, first, last)
+    return StreamingResponse(parts, 206 if wanted else 200, headers, media_type)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int] | None:
