@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("target", choices=["gateway", "payloads"])
     parser.add_argument("--frames", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--timeout", type=int, default=30, help="seconds that one input may take")
     parser.add_argument("--again", type=Path, help="a crash file, to run this input alone")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="pytake-fuzz-"))
@@ -66,7 +67,7 @@ def main() -> None:
         f"-max_len={MAX_INPUT_BYTES}",
         f"-seed={arguments.seed}",
         f"-artifact_prefix={folder}/crash-",
-        "-timeout=30",
+        f"-timeout={arguments.timeout}",
         "-rss_limit_mb=2048",
         "-verbosity=0",
     ]
