@@ -58,6 +58,7 @@ class Workload:
     readers: list[Reader] = field(default_factory=list)
     conversations: list[str] = field(default_factory=list)
     refused_posts: int = 0
+    """Answers that were errors. A connection that broke under a request is none: it is repeated."""
     last_refusal: str = ""
     unanswered: dict[str, str] = field(default_factory=dict)
     """Messages that were posted and not acknowledged yet, and what came instead."""
@@ -75,6 +76,8 @@ class Workload:
             # A shared jar would hold the affinity cookie of the first, and send all to one pod.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            # A shared jar would hold the affinity cookie of the first, and send all to one pod.
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}
         await self._open_conversations()
@@ -209,7 +212,6 @@ class Workload:
         address = f"{self.url}/api/v1/conversations/{conversation_id}/messages"
         self.unanswered[client_message_id] = "none yet"
         while (message := await self._try_to_post(address, body)) is None:
-            self.refused_posts += 1
             self.unanswered[client_message_id] = self.last_refusal
             await asyncio.sleep(0.05 + self.dice.random() * 0.2)
         del self.unanswered[client_message_id]
@@ -224,6 +226,7 @@ class Workload:
                     message: dict[str, Any] = await answer.json()
                     return message
                 self.last_refusal = f"{answer.status}: {(await answer.text())[:200]}"
+                self.refused_posts += 1
                 if answer.status < 500 and answer.status != 429:
                     raise AssertionError(self.last_refusal)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
