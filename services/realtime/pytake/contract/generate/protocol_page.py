@@ -24,7 +24,8 @@ conversation has no holes and no repeats, so drop what you have seen and join ag
 What a server refuses without looking at it: events with binary attachments (`invalid_payload`; send
 files by REST), events above `PYTAKE_MAX_EVENT_BYTES` (`payload_too_large`), values nested more than
 32 deep. Above 16 times that size, and above 32 KiB before the handshake was answered, the
-connection closes with 1009 (polling: 413); ten seconds after it opened, if it has not authenticated.
+connection closes with 1009 (polling: 413). It also closes if it has not authenticated within ten
+seconds.
 In a `Message` that is sent live or replayed, `content.media_url` is signed when it is sent, as by
 REST; a link is good for 24 hours.
 """
