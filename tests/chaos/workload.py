@@ -76,8 +76,6 @@ class Workload:
             # A shared jar would hold the affinity cookie of the first, and send all to one pod.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
-            # A shared jar would hold the affinity cookie of the first, and send all to one pod.
-            cookie_jar=aiohttp.DummyCookieJar(),
         )
         self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}
         await self._open_conversations()
