@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,15 @@ ROWS = {
         Shape(connections=1000, rooms=100, settle_seconds=2),
         ("per_second", "p50_ms", "p99_ms", "server_us_per_op", "server_kb_per_connection"),
     ),
-    "latency": Row(Latency, Shape(connections=200, rooms=50, per_second=50, seconds=10), LATENCIES),
+    "latency": Row(Latency, Shape(connections=200, rooms=50, per_second=50, seconds=8), LATENCIES),
     "fanout": Row(
         Fanout,
-        Shape(connections=500, rooms=1, seconds=5),
+        Shape(connections=500, rooms=1, seconds=4),
         ("per_second", "p50_ms", "p99_ms", "server_us_per_frame", "generator_us_per_frame"),
     ),
     "inbound": Row(
         Inbound,
-        Shape(connections=500, rooms=50, per_second=4000, seconds=5),
+        Shape(connections=500, rooms=50, per_second=4000, seconds=4),
         ("per_second", "p50_ms", "p99_ms", "server_us_per_op", "generator_us_per_frame"),
     ),
     "storm": Row(
@@ -66,7 +66,7 @@ ROWS = {
     ),
     "mixed": Row(
         Mixed,
-        Shape(connections=200, rooms=100, per_second=20, seconds=15, repetitions=2),
+        Shape(connections=200, rooms=100, per_second=20, seconds=10),
         LATENCIES,
         organizations=4,
     ),
@@ -97,7 +97,7 @@ def seed(cluster: Cluster) -> str:
     gateway, api = (address_of(pod.address) for pod in (cluster.gateways[0], cluster.apis[0]))
     people = People(50, 10)
     dialect, seats = make_world(gateway, lambda *who: sign(cluster, *who), people, api)
-    ways = asyncio.run(seed_table.compare(gateway, dialect, seats, per_second=2, seconds=30))
+    ways = asyncio.run(seed_table.compare(gateway, dialect, seats, per_second=2, seconds=20))
     return seed_table.table(*ways)
 
 
@@ -118,6 +118,7 @@ def markdown(result: Result, row: Row) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=",".join([*ROWS, "seed"]))
+    parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write all results here")
     parser.add_argument("--html", type=Path, help="write a page with plots here")
     asked = parser.parse_args()
@@ -126,7 +127,8 @@ def main() -> int:
     with Cluster() as cluster:
         for name, row in ROWS.items():
             if name in wanted:
-                result = run(cluster, name, row)
+                shape = replace(row.shape, repetitions=asked.repetitions)
+                result = run(cluster, name, replace(row, shape=shape))
                 print(report.table(result), end="\n\n", flush=True)
                 results.append(result)
                 lines.append(markdown(result, row))
