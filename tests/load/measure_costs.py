@@ -1,6 +1,6 @@
 """Measures what things cost, for `pytake bench capacity`: writes costs.json of that package.
 
-    python tests/load/measure_costs.py            # four minutes on a machine that does nothing else
+    python tests/load/measure_costs.py   # three minutes, on a quiet machine
     python tests/load/measure_costs.py --dry      # prints, and writes nothing
 
 Two gateways, API, relay, Redis and PostgreSQL of a real cluster, loaded by the generator in C
@@ -47,6 +47,7 @@ class Size:
     seconds: float = 20
 
 
+SHORT = Size(connections=600, proxied=80, idle_seconds=6, seconds=6)
 QUICK = Size(connections=200, proxied=40, idle_seconds=3, seconds=2)
 
 
@@ -281,9 +282,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dry", action="store_true", help="write nothing")
     parser.add_argument("--quick", action="store_true", help="see that it works; writes nothing")
+    parser.add_argument("--short", action="store_true", help="a minute and a half, less exact")
     asked = parser.parse_args()
+    much = QUICK if asked.quick else SHORT if asked.short else Size()
     with Cluster() as cluster:
-        found = measure(cluster, QUICK if asked.quick else Size())
+        found = measure(cluster, much)
     for name, value in asdict(found).items():
         print(f"{name:40} {value if isinstance(value, str) else f'{value:.1f}'}")
     if not (asked.dry or asked.quick):
