@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from functools import partial
 
+from chaos.checker import check
 from chaos.phases import OwnLag
 from chaos.workload import Load, Workload
 from cluster.hosts import Network, missing
@@ -106,7 +107,8 @@ async def _tell(name: str, load: Load, release: Release) -> bool:
             await eventually(partial(old_client.shows, messages), "the earlier SDK has all", 30)
             losses = (await old_client.stands())["losses"]
             print(f"the earlier SDK shows {len(messages)} messages, offline {len(losses)} times")
-            results = [noticed(release, workload, since, until) for _, since, until in told]
+            report = check(workload.history)
+            results = [noticed(release, workload, since, until, report) for _, since, until in told]
     broken = []
     for (story, since, until), result in zip(told, results, strict=True):
         # At an age of a minute whole rushes of clients come of age together: that is this test's.

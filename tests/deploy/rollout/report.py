@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from chaos.checker import check
+from chaos.checker import Report, check
 from chaos.workload import Workload
 from deploy.rollout.release import Release
 
@@ -72,12 +72,19 @@ class Noticed:
         )
 
 
-def noticed(release: Release, workload: Workload, since: float, until: float = math.inf) -> Noticed:
+def noticed(
+    release: Release,
+    workload: Workload,
+    since: float,
+    until: float = math.inf,
+    report: Report | None = None,
+) -> Noticed:
     """Judge what happened between two moments; the workload has settled.
 
-    What was lost, came twice or out of order is that of the whole run.
+    What was lost, came twice or out of order is that of the whole run: of its report, where there
+    is one already.
     """
-    report = check(workload.history)
+    report = report or check(workload.history)
     moves = [at for at in _moves(workload, since) if at <= until]
     seconds = Counter(int(at - since) for at in moves)
     lasted = max(1.0, moves[-1] - moves[0]) if moves else 1.0
