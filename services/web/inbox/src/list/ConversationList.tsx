@@ -99,7 +99,7 @@ function Tabs(props: {
     <div className="list-tabs" role="tablist" aria-label={words.conversations}>
       {props.views.map((view) => {
         const { rows, hasMore, state } = lists[view];
-        const isKnown = state !== "idle" && view !== "closed";
+        const isKnown = (state === "ready" || rows.length > 0) && view !== "closed";
         return (
           <button
             key={view}
