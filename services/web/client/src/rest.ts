@@ -58,7 +58,9 @@ export class Rest {
     body: unknown,
     fresh: boolean,
   ): Promise<Response> {
-    const token = await this.options.getToken({ fresh });
+    const given = this.options.getToken({ fresh });
+    // No wait where there is none: what a user sends leaves before the page is rendered.
+    const token = typeof given === "string" ? given : await given;
     const headers: Record<string, string> = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     const send = this.options.fetch ?? fetch;

@@ -46,6 +46,8 @@ export function TextComposer({ open, conversation, hasWindow, onNote }: Props) {
   const guard = useStaleGuard(open, text !== "");
   const isDragged = useDropTarget(files.add);
 
+  const pickEmoji = useCallback((emoji: string) => insert(field, emoji, setText), [setText]);
+
   const over = [...text].length - LONGEST;
   const canSend = (text.trim() !== "" || files.hasReady) && over <= 0 && !files.isBusy;
   const send = useCallback(
@@ -150,7 +152,7 @@ export function TextComposer({ open, conversation, hasWindow, onNote }: Props) {
         >
           <StickyNote size={18} aria-hidden />
         </button>
-        <EmojiButton onPick={(emoji) => insert(field, emoji, setText)} />
+        <EmojiButton onPick={pickEmoji} />
         <button
           type="submit"
           className="icon-button composer-send"

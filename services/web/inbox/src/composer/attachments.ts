@@ -102,7 +102,7 @@ async function sizeOf(file: File): Promise<{ width: number; height: number } | u
 }
 
 interface UploadOptions {
-  token: () => Promise<string>;
+  token: () => string | Promise<string>;
   onRequest: (request: XMLHttpRequest) => void;
   onProgress: (progress: number) => void;
 }

@@ -19,7 +19,7 @@ export function PersonMenu(props: { onPreferences: () => void; onShortcuts: () =
         <Avatar name={user.name} size="small" />
         <span className="person-name">{user.name}</span>
       </Ariakit.MenuButton>
-      <Ariakit.Menu className="menu" gutter={4} portal>
+      <Ariakit.Menu className="menu" gutter={4} portal unmountOnHide>
         <Choices
           heading={words.theme}
           names={themes}

@@ -49,7 +49,8 @@ export class Session {
     this.onEnd = listener;
   }
 
-  getToken = async ({ fresh = false }: { fresh?: boolean } = {}): Promise<string> => {
+  /** The token itself where it is good, so that a request goes out before the page is painted. */
+  getToken = ({ fresh = false }: { fresh?: boolean } = {}): string | Promise<string> => {
     const isGood = this.access && Date.now() < this.access.renewAt;
     if (this.access && isGood && !fresh) return this.access.token;
     this.renewing ??= this.renew().finally(() => {

@@ -3,7 +3,7 @@ import { createContext, useContext } from "react";
 
 export interface SignedInSession {
   user: UserBody;
-  getToken: () => Promise<string>;
+  getToken: () => string | Promise<string>;
   signOut: () => Promise<void>;
 }
 

@@ -51,7 +51,7 @@ export function AssignButton({ conversation }: { conversation: ConversationBody 
           {refusal}
         </span>
       )}
-      <Ariakit.Menu className="menu" gutter={4} portal>
+      <Ariakit.Menu className="menu" gutter={4} portal unmountOnHide>
         <Ariakit.MenuItem className="menu-item" onClick={() => void change({ assigned_to: null })}>
           <UserRound size={20} aria-hidden />
           {words.nobody}

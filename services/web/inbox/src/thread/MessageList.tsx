@@ -105,6 +105,7 @@ function useEnd(
   useEffect(() => {
     if (isAtEnd) setSeenSeq(lastSeq);
   }, [isAtEnd, lastSeq]);
+  useOlder(open, items.length, virtual);
   // Who is at the end stays there when the composer grows.
   // biome-ignore lint/correctness/useExhaustiveDependencies: only a change of the height counts
   useLayoutEffect(() => {
@@ -116,6 +117,22 @@ function useEnd(
     : open.messages.filter((m) => m.seq > seenSeq && m.direction === "inbound").length;
   const toEnd = useCallback(() => virtual.scrollToEnd(), [virtual]);
   return { isAtEnd, unseen, day, onScroll, toEnd };
+}
+
+/** Who stands at the very top after a page came makes no scroll event: the next page follows. */
+function useOlder(open: OpenConversation, count: number, virtual: Virtual) {
+  const { phase, hasOlder, isLoadingOlder, loadOlder } = open;
+  const mayAsk = phase === "ready" && hasOlder && !isLoadingOlder && count > 0;
+  useEffect(() => {
+    if (!mayAsk) return;
+    // Two frames: a thread that has just been opened is moved to its end in the first.
+    let frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(() => {
+        if ((virtual.scrollElement?.scrollTop ?? NEAR_START) < NEAR_START) loadOlder();
+      });
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [mayAsk, loadOlder, virtual]);
 }
 
 function Item(props: { item: TimelineItem | undefined; open: OpenConversation; searched: string }) {

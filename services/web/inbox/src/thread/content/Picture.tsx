@@ -70,6 +70,7 @@ export function Picture(props: {
             className="picture-dialog"
             aria-label={label}
             backdrop={<div className="dialog-backdrop" />}
+            unmountOnHide
           >
             <img src={url} alt={label} />
             <Ariakit.DialogDismiss className="icon-button" aria-label={words.close}>
