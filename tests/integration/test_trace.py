@@ -106,7 +106,8 @@ async def test_one_trace_from_the_webhook_to_the_receipt(
     spans: OtelTapHttpProtobufReceiver, traced_cluster: Cluster, whatsapp: Simulated
 ) -> None:
     with whatsapp.running(traced_cluster) as simulator:
-        async with ChannelTraffic(traced_cluster, simulator):
+        async with ChannelTraffic(traced_cluster, simulator) as channel:
+            await channel.customer_writes()
             seen = await _whole_trace(spans, STEPS_OF_A_WEBHOOK, pods=1)
 
     (root,) = (span for span in seen if span.name.startswith("POST"))

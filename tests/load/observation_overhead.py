@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import random
 import re
@@ -24,7 +25,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,6 @@ from pytake.observability import logs
 from pytake.observability.trace_context import new_traceparent
 from pytake.observability.tracing import Tracing
 from pytake.store import migrate, open_store
-from pytake.transport import TransportStats
 
 TRACED = 0.02
 BODY_BYTES = 372
@@ -138,8 +138,13 @@ def event_of(conversation: str, seq: int) -> ConversationEvent:
     return decode(encode(event))
 
 
-async def broadcast(gateway: Any, rooms: list[Room], count: int, first_seq: int) -> float:
-    """Return the CPU seconds a delivery of `count` broadcasts, spread over the rooms."""
+async def broadcast(
+    gateway: Any, rooms: list[Room], count: int, first_seq: int, finish: Callable[[], bool]
+) -> float:
+    """Return the CPU seconds a delivery of `count` broadcasts, spread over the rooms.
+
+    The loop is never idle in between: what is allowed per second must not add up while it waits.
+    """
     events = [event_of(rooms[n % len(rooms)].conversation_id, first_seq + n) for n in range(count)]
     reached = sum(len(rooms[n % len(rooms)].members) for n in range(count))
     stats = gateway.server.stats
@@ -148,16 +153,9 @@ async def broadcast(gateway: Any, rooms: list[Room], count: int, first_seq: int)
         gateway.audience.deliver(rooms[number % len(rooms)], [event])
         if number % 16 == 15:
             await asyncio.sleep(0)
-            await _taken(stats)
-    await _taken(stats)
-    await asyncio.sleep(0.05)
+    while stats.buffered_bytes or not finish():
+        await asyncio.sleep(0.001)
     return (time.process_time() - began) / reached
-
-
-async def _taken(stats: TransportStats) -> None:
-    """Wait for the clients without turning the loop: a busy wait would be counted, too."""
-    while stats.buffered_bytes:
-        await asyncio.sleep(0.002)
 
 
 async def measure(room_size: int, connections: int, pairs: int, per_turn: int) -> list[float]:
@@ -199,12 +197,19 @@ async def _pairs(
     observed = Deliveries(gateway.metrics, Tracing(processor, ratio=TRACED))
     unobserved = Unobserved(gateway.metrics)
     seq, costs = 1000, []
+
+    def is_finished() -> bool:
+        # Receipts and the encoding of spans are part of the price of this turn, not of the next.
+        processor.force_flush()
+        return not observed._followed
+
     for pair in range(-2, pairs):
         order = [observed, unobserved] if pair % 2 else [unobserved, observed]
         seconds = {}
         for deliveries in order:
             gateway.audience._deliveries = deliveries
-            seconds[deliveries] = await broadcast(gateway, rooms, per_turn, seq)
+            gc.collect()
+            seconds[deliveries] = await broadcast(gateway, rooms, per_turn, seq, is_finished)
             seq += per_turn
         if pair >= 0:  # the first ones warm everything up
             costs.append(seconds[observed] / seconds[unobserved] - 1)
@@ -222,8 +227,8 @@ def main() -> int:
     logs.configure("bench", level="error")
     missed = False
     for room_size, connections, per_turn, allowed in (
-        (1000, 1000, 64, 0.03),
-        (10, 300, 800, 0.05),
+        (1000, 1000, 100, 0.03),
+        (10, 300, 3000, 0.05),
     ):
         costs = uvloop.run(measure(room_size, connections, options.pairs, per_turn))
         median = statistics.median(costs)

@@ -103,10 +103,16 @@ class ChannelTraffic:
             return str(items[0]["id"])
         control = f"{self._simulator.address}/control/customers"
         person = {"phone": CUSTOMER, "name": "Clara", "persona": "friendly"}
-        await api.post(control, json=person)
-        await api.post(f"{control}/{CUSTOMER}/messages", json={"text": "texto secreto"})
+        (await api.post(control, json=person)).raise_for_status()
+        await self.customer_writes()
         await asyncio.sleep(1)
         return None
+
+    async def customer_writes(self) -> None:
+        """Let the customer write once."""
+        url = f"{self._simulator.address}/control/customers/{CUSTOMER}/messages"
+        async with httpx.AsyncClient(timeout=scaled(5)) as client:
+            (await client.post(url, json={"text": "texto secreto"})).raise_for_status()
 
     async def _write(self, api: httpx.AsyncClient, conversation: str) -> None:
         body = {"message_type": "text", "content": {"text": "texto secreto"}}
