@@ -177,20 +177,20 @@ def running(name: str, redis: RedisServer | None, compresses: bool) -> Iterator[
 def plan_of(test: Test, name: str, port: int, room: str = ROOM.format(1)) -> Plan:
     rooms = [Room(room)]
     address = Address("127.0.0.1", port, "127.0.0.1", compresses=test.compresses)
-    # Three connections a user, as the cap of the product has it.
-    tokens = [token_of(user) for user in range(-(-test.shape.connections // 3))]
+    # Each a token of its own, which a server has not just seen.
     seats = [
         Seat(token, 0, "40" + json.dumps({"token": token}), Peer.joins_with(rooms[0]))
-        for token in (tokens[number // 3] for number in range(test.shape.connections))
+        for token in map(token_of, range(test.shape.connections))
     ]
     peer = Peer(rooms, question=test.question)
     return Plan(name, test.shape, address, peer, seats, cpu=LOAD_CORE, engine="c")
 
 
-def token_of(user: int) -> str:
-    """Return the token of one of many users of one organization."""
+def token_of(connection: int) -> str:
+    """Return the token of a connection; a user has three, as the cap of the product allows."""
     claims = {
-        "sub": f"6ae9ebac-0000-4000-8000-{user:012d}",
+        "sub": f"6ae9ebac-0000-4000-8000-{connection // 3:012d}",
+        "jti": str(connection),
         "organization_id": "0a0a0a0a-0000-4000-8000-000000000001",
         "role": "agent",
         "exp": int(time.time()) + 86400,
