@@ -6,6 +6,7 @@ alerts that fire, and each panel's question with its present figures.
 
 import html
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -66,18 +67,24 @@ def _panels(board: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _section(panel: Mapping[str, Any]) -> str:
     unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "short")
     value = f"{{{{ .Value | {_FORMATS.get(unit, 'humanize')} }}}}"
-    rows = "".join(_rows(target["expr"], value) for target in panel["targets"])
+    rows = "".join(_rows(target, value) for target in panel["targets"])
     title, text = html.escape(panel["title"]), html.escape(panel.get("description", ""))
     return f"<h3>{title}</h3><p>{text}</p><table>{rows}</table>\n"
 
 
-def _rows(expr: str, value: str) -> str:
-    filled = expr.replace("$__rate_interval", RATE_INTERVAL)
+def _rows(target: Mapping[str, Any], value: str) -> str:
+    filled = target["expr"].replace("$__rate_interval", RATE_INTERVAL)
     for variable in ("cluster", "namespace", "job", "pod"):
         filled = filled.replace(f"${variable}", ".*")
     return (
         f"{{{{ range query `topk({ROWS}, {filled})` }}}}"
-        f'<tr><td class="n">{value}</td><td>{{{{ range $name, $is := .Labels }}}}'
+        f'<tr><td class="n">{value}</td><td>{_words_of(target)} '
+        "{{ range $name, $is := .Labels }}"
         '{{ if and (ne $name "__name__") (ne $name "job") (ne $name "namespace") }}'
         "{{ $name }} {{ $is }}  {{ end }}{{ end }}</td></tr>{{ end }}"
     )
+
+
+def _words_of(target: Mapping[str, Any]) -> str:
+    """Return what the legend says beside labels, such as the window of a burn rate."""
+    return html.escape(re.sub(r"\{\{.*?\}\}", "", target.get("legendFormat", "")).strip())

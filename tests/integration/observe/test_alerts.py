@@ -131,11 +131,7 @@ async def test_every_query_is_answered_and_no_alert_fires_under_load(
     assert not unanswered, unanswered
     for query in annotation_queries():
         prometheus.query(query.filled(RATE_INTERVAL))
-    until = time.monotonic() + SILENT_FOR_SECONDS
-    while time.monotonic() < until:
-        firing = await asyncio.to_thread(prometheus.firing)
-        assert firing.keys() <= OF_THE_MACHINE
-        await asyncio.sleep(1)
+    await silent(prometheus)
 
     assert prometheus.figure("sum(pytake_undeclared_labels_total)") == 0
     assert prometheus.figure("sum(pytake_unhandled_errors_total)") == 0
@@ -161,10 +157,25 @@ async def test_the_boards_are_pages_of_prometheus_for_who_has_no_grafana(
 
         for panel in panels(board):
             assert panel["type"] == "heatmap" or html.escape(panel["title"]) in page
-        assert "No alert fires." in page or "PytakeEventLoopLag" in page
+        assert "No alert fires." in page or 'class="fires"' in page
     overview = await asyncio.to_thread(prometheus.page, "/consoles/pytake-overview.html")
     connected = overview.split("How many are connected?")[1].split('class="n">')[1].split("<")[0]
     assert float(connected) >= 7
+
+
+async def silent(prometheus: PrometheusServer) -> None:
+    """Wait for a while in which nothing fires; a machine that was busy elsewhere may delay it."""
+    since = time.monotonic()
+
+    async def is_silent() -> bool:
+        nonlocal since
+        firing = await asyncio.to_thread(prometheus.firing)
+        if firing.keys() - OF_THE_MACHINE:
+            since = time.monotonic()
+        await asyncio.sleep(0.5)
+        return time.monotonic() - since > SILENT_FOR_SECONDS
+
+    await eventually(is_silent, "a while without an alert", QUIET_WITHIN_SECONDS)
 
 
 def _unanswered(prometheus: PrometheusServer) -> list[str]:
@@ -363,22 +374,17 @@ async def start_redis(cluster: Cluster) -> None:
 
 
 BREAKAGES = [
-    # The short form breaks what wakes somebody at once; all of them are for `make full`.
+    Breakage("PytakeAuthErrorRatio", bad_tokens, nothing),
+    Breakage("PytakeReconnectStorm", storm, nothing),
     Breakage("PytakeStickinessBroken", polling_without_stickiness, stick_again),
+    Breakage("PytakeWebhookSignatureFailures", forged_webhooks, nothing),
+    Breakage("PytakeSlowConsumersDropped", stalled_readers, nothing),
     Breakage("PytakeRelayUnheard", stop_the_relay, start_the_relay),
-    *(
-        pytest.param(breakage, marks=pytest.mark.full)
-        for breakage in (
-            Breakage("PytakeAuthErrorRatio", bad_tokens, nothing),
-            Breakage("PytakeReconnectStorm", storm, nothing),
-            Breakage("PytakeWebhookSignatureFailures", forged_webhooks, nothing),
-            Breakage("PytakeSlowConsumersDropped", stalled_readers, nothing),
-            Breakage("PytakeBrokerDown", stop_redis, start_redis),
-        )
-    ),
+    Breakage("PytakeBrokerDown", stop_redis, start_redis),
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda breakage: breakage.alert)
 async def test_the_right_alert_fires_for_what_breaks(
     loaded: tuple[Cluster, PrometheusServer], breakage: Breakage
