@@ -16,7 +16,7 @@ from deploy.rollout.release import Present, Release
 from deploy.rollout.report import Noticed, noticed
 from deploy.rollout.versions import next_version
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 LOAD = Load(conversations=6, readers=30, joined_by_each=2, messages_per_second=20)
 # The chart's own arithmetic with smaller numbers: the sum is still checked by the chart.
