@@ -52,6 +52,7 @@ from pytake.store import migrate, open_store
 
 TRACED = 0.02
 BODY_BYTES = 372
+LONGEST_QUESTION = 40
 _ASKED = re.compile(rb'42(\d+)\["message:new"')
 
 
@@ -82,6 +83,7 @@ class Reader(asyncio.Protocol):
             "420" + orjson.dumps(["join_conversation", {"conversation_id": conversation}]).decode(),
         ]
         self._joined = joined
+        self._seen = b""
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -96,8 +98,11 @@ class Reader(asyncio.Protocol):
             self._send(self._opening.pop(0))
         if b"430[" in data:
             self._joined.release()
-        for asked in _ASKED.finditer(data):
-            self._send(f"43{asked[1].decode()}[]")
+        # A question may lie across the edge of two reads.
+        seen, self._seen = self._seen + data, data[-LONGEST_QUESTION:]
+        for asked in _ASKED.finditer(seen):
+            if asked.end() > len(seen) - len(data):
+                self._send(f"43{asked[1].decode()}[]")
 
     def _send(self, text: str) -> None:
         payload = text.encode()
@@ -153,7 +158,8 @@ async def broadcast(
         gateway.audience.deliver(rooms[number % len(rooms)], [event])
         if number % 16 == 15:
             await asyncio.sleep(0)
-    while stats.buffered_bytes or not finish():
+    deadline = time.monotonic() + 0.2
+    while (stats.buffered_bytes or not finish()) and time.monotonic() < deadline:
         await asyncio.sleep(0.001)
     return (time.process_time() - began) / reached
 
