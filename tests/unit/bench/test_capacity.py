@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytake.bench.capacity.costs import Costs, read, write
+from pytake.bench.capacity.costs import Costs, measured, read, write
 from pytake.bench.capacity.report import capacity
 from pytake.bench.capacity.simulation import Situation, play, pods_needed
 from pytake.bench.capacity.sizing import Demand, Limits, gateway_cores, size
@@ -140,3 +140,7 @@ def test_everything_is_told_and_costs_are_kept(tmp_path: Path) -> None:
 
     assert "gateway" in text
     assert [each["event"] for each in found["outcomes"]] == ["deploy", "pod loss", "storm"]
+
+
+def test_the_costs_of_this_version_were_measured() -> None:
+    assert measured().gateway_connect_us > 0
