@@ -355,9 +355,12 @@ def seed_table(
     address = address_of(url, verifies=not insecure)
     people = People(connections, min(rooms, connections))
     dialect, seats = make_world(address, _signing(), people)
-    polling, socket = asyncio.run(
-        seed.compare(address, dialect, seats, per_second=per_second, seconds=seconds)
-    )
+    try:
+        polling, socket = asyncio.run(
+            seed.compare(address, dialect, seats, per_second=per_second, seconds=seconds)
+        )
+    except* (OSError, EOFError) as errors:
+        raise CannotConnect(f"{url}: {errors.exceptions[0]}") from errors
     typer.echo(seed.table(polling, socket))
 
 
