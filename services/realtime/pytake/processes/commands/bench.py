@@ -359,8 +359,11 @@ def seed_table(
         polling, socket = asyncio.run(
             seed.compare(address, dialect, seats, per_second=per_second, seconds=seconds)
         )
-    except* (OSError, EOFError) as errors:
-        raise CannotConnect(f"{url}: {errors.exceptions[0]}") from errors
+    except ExceptionGroup as errors:
+        first = errors.exceptions[0]
+        if not isinstance(first, OSError | EOFError):
+            raise
+        raise CannotConnect(f"{url}: {first}") from first
     typer.echo(seed.table(polling, socket))
 
 
