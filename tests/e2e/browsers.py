@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from cluster.waiting import scaled
+from cluster.programs import free_port, is_listening, temporary_folder
+from cluster.waiting import scaled, wait_until
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -43,6 +47,55 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+class Laptop:
+    """A browser of its own that can be put to sleep: all of its processes stand still."""
+
+    def __init__(self, beside: Browser) -> None:
+        """Opens it with the Playwright that drives the other browser."""
+        self._driver = beside.browser_type
+        self._folder = temporary_folder("laptop")
+
+    def __enter__(self) -> Laptop:
+        program = next(filter(None, map(shutil.which, _PROGRAMS)))
+        port = free_port()
+        self._process = subprocess.Popen(
+            [
+                program,
+                *_FLAGS,
+                f"--remote-debugging-port={port}",
+                f"--user-data-dir={self._folder}",
+                "about:blank",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            wait_until(lambda: is_listening(port), "the browser listens", 30)
+            self.browser = self._driver.connect_over_cdp(f"http://127.0.0.1:{port}")
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_lid()
+        self.browser.close()
+        self._end()
+
+    def close_lid(self) -> None:
+        """Nothing of it runs until the lid is opened; do not ask its pages anything meanwhile."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def open_lid(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def _end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 class Person:

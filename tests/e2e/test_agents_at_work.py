@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
+from e2e import scenes
 from e2e.conftest import Dev, Meet
 
 pytestmark = pytest.mark.integration
@@ -55,6 +56,28 @@ def test_a_text_that_is_too_long_cannot_be_sent(meet: Meet) -> None:
 
     expect(ana.page.locator(".composer-over")).to_contain_text("1 caracteres além")
     expect(ana.page.locator(".composer-send")).to_be_disabled()
+
+
+@pytest.mark.full
+def test_a_file_shows_its_progress_and_goes_out_with_what_was_written(meet: Meet) -> None:
+    ana, admin = meet("ana"), meet("admin")
+    ana.open(CUSTOMER)
+    admin.open(CUSTOMER)
+    file: FilePayload = {"name": "kit.png", "mimeType": "image/png", "buffer": scenes.picture()}
+    ana.page.set_input_files("input[type=file]", files=[file, file])
+    chips = ana.page.locator(".chip")
+    expect(chips).to_have_count(2)
+    chips.first.get_by_role("button").click()
+    expect(chips).to_have_count(1)
+    expect(ana.page.locator(".composer-send")).to_be_enabled()
+
+    ana.write("É este o kit")
+
+    expect(chips).to_have_count(0)
+    for person in (ana, admin):
+        expect(person.message("É este o kit").locator(".content-picture")).to_have_count(1)
+    admin.page.reload()
+    expect(admin.message("É este o kit").locator("img")).to_be_visible()
 
 
 def test_messages_that_wait_survive_a_reload_and_arrive_once(meet: Meet) -> None:

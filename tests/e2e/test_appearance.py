@@ -118,6 +118,32 @@ def test_every_state_looks_as_the_brief_says(visitors: list[Person], album: Albu
     expect(admin.page.locator("[data-hop=waiting]")).to_have_count(0, timeout=40_000)
 
 
+@pytest.mark.full
+def test_nothing_is_wider_than_the_narrowest_phone(browser: Browser, told: Dev) -> None:
+    admin = Person(browser, told.address, "admin", viewport={"width": 360, "height": 740})
+    admin.sign_in()
+    is_wider = "document.documentElement.scrollWidth > innerWidth"
+    pages = [f"{admin.url}/admin/{page}" for page in ("team", "channels", "quarantine")]
+    for page in pages:
+        admin.page.goto(page)
+        expect(admin.page.locator("h1")).to_be_visible()
+        assert not admin.page.evaluate(is_wider), page
+        for name in admin.page.locator(".admin-row-text strong").all():
+            box = name.bounding_box()
+            assert box is not None
+            assert box["height"] < 2 * box["width"], "a name is read across, not down"
+    admin.page.goto(f"{admin.url}/admin/conversations")
+    assert not admin.page.evaluate(is_wider)
+    admin.open(scenes.BUSY)
+    assert not admin.page.evaluate(is_wider)
+    for button in admin.page.locator(".thread-head button, .composer button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    admin.page.get_by_role("button", name="Mostrar detalhes").click()
+    expect(admin.page.locator(".details-pane")).to_be_visible()
+    assert not admin.page.evaluate(is_wider)
+    admin.close()
+
+
 def test_what_the_team_keeps_looks_like_no_message(visitors: list[Person], album: Album) -> None:
     admin, bruno = visitors
     for person in (admin, bruno):
