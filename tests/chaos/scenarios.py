@@ -400,7 +400,7 @@ SHORT_LOAD = Load(conversations=6, readers=20, joined_by_each=3, messages_per_se
 
 SABOTAGED = {
     "hole-check": Scenario(
-        "no hole check", subscribers_cut, SHORT_LOAD, sabotage=("hole-check", "gateway")
+        "no hole check", redis_restarted_empty, SHORT_LOAD, sabotage=("hole-check", "gateway")
     ),
     "unique-key": Scenario("no unique key", api_killed, SHORT_LOAD, sabotage=("unique-key", "api")),
     "fence": Scenario("no fence", clients_move, SHORT_LOAD, sabotage=("fence", "gateway")),
