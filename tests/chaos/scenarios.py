@@ -331,6 +331,9 @@ async def mixed(workload: Workload) -> None:
 QUICK_PINGS = {"PYTAKE_PING_INTERVAL": "4", "PYTAKE_PING_TIMEOUT": "4"}
 """Only pings tell a client that its gateway is out of reach; nobody waits 45 s for them here."""
 
+CROWD = Load(
+    conversations=100, readers=1000, joined_by_each=2, messages_per_second=100, organizations=20
+)
 CUSTOMERS = Load(conversations=40, readers=60, joined_by_each=10, messages_per_second=15)
 WITH_CUSTOMERS: dict[str, Any] = {"has_customers": True, "relays": 2}
 
@@ -365,7 +368,7 @@ SCENARIOS = {
         Scenario(
             "rolling restart",
             rolling_restart,
-            Load(conversations=100, readers=1000, joined_by_each=2, messages_per_second=100),
+            CROWD,
             settings={"PYTAKE_DRAIN_SECONDS": "10"},
             promises=(MOVED_UNNOTICED,),
         ),
@@ -377,7 +380,7 @@ SCENARIOS = {
         Scenario(
             "2,000 come back",
             everybody_comes_back,
-            Load(conversations=200, readers=2000, joined_by_each=2, messages_per_second=50),
+            replace(CROWD, conversations=200, readers=2000, messages_per_second=50),
         ),
         Scenario("clients move", clients_move),
         Scenario("rights change", rights_change),

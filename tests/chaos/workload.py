@@ -43,6 +43,8 @@ class Load:
     features: tuple[str, ...] = ()
     text_bytes: int = 0
     """Each text is filled up to this length; 0 leaves it at its number."""
+    organizations: int = 1
+    """Among which agents and conversations are divided: lists are told to whole organizations."""
 
 
 @dataclass
@@ -63,6 +65,8 @@ class Workload:
     unanswered: dict[str, str] = field(default_factory=dict)
     """Messages that were posted and not acknowledged yet, and what came instead."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By conversation: who writes there."""
     _phones: dict[str, str] = field(default_factory=dict)
     _sessions: list[aiohttp.ClientSession] = field(default_factory=list)
     _user_ids: dict[str, str] = field(default_factory=dict)
@@ -79,11 +83,12 @@ class Workload:
         )
         self.headers = {"Authorization": f"Bearer {self._token('writer', role='bot')()}"}
         await self._open_conversations()
+        groups = self.load.organizations
         for number in range(self.load.readers):
-            joined = self.dice.sample(
-                self.conversations, min(self.load.joined_by_each, len(self.conversations))
-            )
-            self.add_reader(f"reader-{number}", tuple(joined))
+            visible = self.conversations[number % groups :: groups]
+            joined = self.dice.sample(visible, min(self.load.joined_by_each, len(visible)))
+            organization = self._organization(number)
+            self.add_reader(f"reader-{number}", tuple(joined), organization=organization)
         return self
 
     async def _open_conversations(self) -> None:
@@ -93,8 +98,23 @@ class Workload:
             await self.customers.misbehave(self.session)
             return
         for number in range(self.load.conversations):
-            created = await asyncio.to_thread(self.cluster.create_conversation, f"Cliente {number}")
+            organization = self._organization(number)
+            admin = self.cluster.token("admin", role="admin", organization=organization)
+            created = await asyncio.to_thread(
+                self.cluster.create_conversation, f"Cliente {number}", token=admin
+            )
             self.conversations.append(created["id"])
+            bot = self._token("writer", role="bot", organization=organization)()
+            self._headers[created["id"]] = {"Authorization": f"Bearer {bot}"}
+
+    def _organization(self, number: int) -> str:
+        if self.customers is not None:
+            return self.customers.organization
+        group = number % self.load.organizations
+        return ORGANIZATION if group == 0 else f"{ORGANIZATION}-{group}"
+
+    def _headers_for(self, conversation_id: str) -> dict[str, str]:
+        return self._headers.get(conversation_id, self.headers)
 
     async def _all_customers_are_here(self) -> bool:
         rows = await self._rows(self.headers)
@@ -128,8 +148,10 @@ class Workload:
         """Remember a moment of the story, for the promises that are about it."""
         self.history.marks[moment] = time.monotonic()
 
-    def _token(self, user: str, *, role: str = "agent") -> Callable[[], str]:
-        organization = ORGANIZATION if self.customers is None else self.customers.organization
+    def _token(
+        self, user: str, *, role: str = "agent", organization: str = ""
+    ) -> Callable[[], str]:
+        organization = organization or self._organization(0)
         token = self.cluster.token(
             user, role=role, organization=organization, lifetime_seconds=3600
         )
@@ -141,6 +163,7 @@ class Workload:
         conversations: tuple[str, ...],
         *,
         url: str = "",
+        organization: str = "",
         session: aiohttp.ClientSession | None = None,
     ) -> Reader:
         """Start one more reader; its history is part of the run."""
@@ -148,7 +171,7 @@ class Workload:
             name,
             url or self.url,
             conversations,
-            token=self._token(name),
+            token=self._token(name, organization=organization),
             session=session or self.session,
             tls=self.tls,
             dice=random.Random(self.dice.random()),
@@ -209,7 +232,8 @@ class Workload:
         }
         address = f"{self.url}/api/v1/conversations/{conversation_id}/messages"
         self.unanswered[client_message_id] = "none yet"
-        while (message := await self._try_to_post(address, body)) is None:
+        headers = self._headers_for(conversation_id)
+        while (message := await self._try_to_post(address, body, headers)) is None:
             self.unanswered[client_message_id] = self.last_refusal
             await asyncio.sleep(0.05 + self.dice.random() * 0.2)
         del self.unanswered[client_message_id]
@@ -217,9 +241,11 @@ class Workload:
             Acknowledged(time.monotonic(), conversation_id, client_message_id, message["id"])
         )
 
-    async def _try_to_post(self, address: str, body: dict[str, Any]) -> dict[str, Any] | None:
+    async def _try_to_post(
+        self, address: str, body: dict[str, Any], headers: dict[str, str]
+    ) -> dict[str, Any] | None:
         try:
-            async with self.session.post(address, json=body, headers=self.headers) as answer:
+            async with self.session.post(address, json=body, headers=headers) as answer:
                 if answer.status in (200, 201):
                     message: dict[str, Any] = await answer.json()
                     return message
@@ -351,7 +377,8 @@ class Workload:
         address = f"{self.url}/api/v1/conversations/{conversation_id}/events"
         while True:
             asked = {"after_seq": str(log[-1].seq if log else 0), "limit": str(PAGE)}
-            async with self.session.get(address, params=asked, headers=self.headers) as answer:
+            headers = self._headers_for(conversation_id)
+            async with self.session.get(address, params=asked, headers=headers) as answer:
                 answer.raise_for_status()
                 items = (await answer.json())["items"]
             if not items:

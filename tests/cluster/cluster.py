@@ -249,10 +249,12 @@ class Cluster:
         options = ("--organization", organization, "--role", role)
         return self.run("create", "user", email, *options, stdin=f"{password}\n").strip()
 
-    def create_conversation(self, name: str = "Maria", phone: str | None = None) -> dict[str, Any]:
+    def create_conversation(
+        self, name: str = "Maria", phone: str | None = None, *, token: str | None = None
+    ) -> dict[str, Any]:
         """A new conversation of the organization, assigned to nobody: every agent may join it."""
         contact = {"name": name, "phone": phone or f"+55119{uuid4().int % 10**8:08d}"}
-        with self.api() as api:
+        with self.api(token) as api:
             answer = api.post("/conversations", json={"contact": contact})
         return self._created(answer)
 
