@@ -246,8 +246,12 @@ async def everybody_comes_back(workload: Workload) -> None:
     await _calm(1)
     cluster.nginx.start()
     await asyncio.to_thread(cluster.nginx.wait_until_serving)
+    await _calm(3)  # a connection whose end was not read yet still looks whole
     await workload.all_whole()
     await _calm(2)
+    untouched = [each for each in workload.readers if not each.history.outages]
+    if untouched:
+        raise AssertionError(f"{len(untouched)} readers never lost their connection")
 
 
 async def clients_move(workload: Workload) -> None:

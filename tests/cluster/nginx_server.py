@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 from collections.abc import Mapping, Sequence
@@ -81,6 +83,14 @@ class NginxServer(Program):
         before = self._workers()
         self.send_signal(signal.SIGHUP)
         wait_until(lambda: self._workers() - before, "nginx has started new workers")
+
+    def kill(self) -> None:
+        """End master and workers without warning: workers would serve on without their master."""
+        workers = self._workers()
+        super().kill()
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _workers(self) -> set[int]:
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
