@@ -150,8 +150,6 @@ POLLING, UPGRADE, WEBSOCKET = ["polling"], ["polling", "websocket"], ["websocket
 STAYS: list[tuple[str, Site, bool]] = [
     ("lax", "same site", True),
     ("none", "same site", True),
-    ("none", "other site", True),
-    ("none", "other scheme", True),
     ("address", "same site", False),
     ("address", "other site", False),
 ]
@@ -162,8 +160,10 @@ STRAYS: list[tuple[str, Site, bool]] = [
     ("lax", "other site", True),
     ("lax", "other scheme", True),
     ("none", "other site", False),
+    ("none", "other site", True),
+    ("none", "other scheme", True),
 ]
-"""The cookie is not sent, or not kept."""
+"""The cookie is not sent, or not kept: that of another site is a third party's in this browser."""
 
 
 def talked(

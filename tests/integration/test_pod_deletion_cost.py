@@ -77,8 +77,8 @@ async def test_the_cost_follows_the_connections(account: Path, certificates: Cer
             api.status = 503
             connections = 9
             await eventually(lambda: len(api.asked) >= 3, "it is refused and tried again")
-            api.status = 200
             (account / "token").write_text("renewed-token\n")
+            api.status = 200
             await eventually(lambda: api.costs == ["7", "9"], "it is told when it can be")
         finally:
             telling.cancel()

@@ -57,6 +57,7 @@ A_UUID = "c0000000-0000-4000-8000-00000000beef"
         ("auth:refresh", {"token": "no token"}, "invalid_token"),
         ("auth:refresh", {}, "invalid_payload"),
         ("no such event", {}, "unknown_event"),
+        ("half a pair: \ud800", {}, "unknown_event"),
         ("message:new", {}, "unknown_event"),
         ("", {}, "unknown_event"),
     ],

@@ -9,10 +9,10 @@ Packets are encoded and framed once and shared by all who get them.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import orjson
 import structlog
 
 from pytake.transport import AsyncManager, AsyncServer, PreparedPacket
+from pytake.transport.codec import DEFAULT_CODEC
 from pytake.transport.peer import Peer
 
 log = structlog.get_logger()
@@ -32,8 +32,9 @@ def prepare(event: str, data: bytes, ack_id: int | None = None) -> PreparedPacke
 
 
 def json_bytes(data: Mapping[str, Any]) -> bytes:
-    """Return the JSON of an event's data."""
-    return orjson.dumps(data)
+    """Return the JSON of an event's data, which may repeat what a client sent: half a surrogate
+    pair has a form in JSON, too."""
+    return DEFAULT_CODEC.encode(data)
 
 
 def tell_emit(event: str, kind_of_room: str, reached: int, *, seq: int | None = None) -> None:
