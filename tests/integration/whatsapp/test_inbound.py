@@ -147,6 +147,32 @@ async def test_a_file_that_is_not_what_was_announced_is_given_up(bench: Bench) -
     assert record.storage_key is None
 
 
+async def test_a_file_that_nobody_can_keep_holds_no_other_back(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        keep_file(bench.simulator.world, PIXEL + end, "image/png") for end in (b"1", b"2")
+    )
+    put = bench.files.put
+
+    async def refuse_the_first(key: str, data: bytes) -> None:
+        if data == PIXEL + b"1":
+            raise ValueError("no such thing was foreseen")
+        await put(key, data)
+
+    monkeypatch.setattr(bench.files, "put", refuse_the_first)
+    for file in (first, second):
+        bench.customer_writes({"type": "image", "image": {"id": file.id, "mime_type": "image/png"}})
+    messages = await only_message(bench, 2)
+
+    async def are_settled() -> bool:
+        records = [await bench.store.media.media(m.content["media_id"]) for m in messages]
+        by_id = {record.provider_id: record for record in records if record is not None}
+        return bool(by_id[first.id].failure) and by_id[second.id].storage_key is not None
+
+    await eventually(are_settled, "one is given up, the other one is here", 30)
+
+
 async def test_a_burst_of_one_customer_keeps_its_order(bench: Bench) -> None:
     texts = [f"linha {number}" for number in range(30)]
     messages = [

@@ -15,6 +15,7 @@ TIMEOUT_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 NUMBER_FIELDS = "display_phone_number,verified_name,quality_rating,messaging_limit_tier"
 UNKNOWN_FIELD_CODE = 100
+DOWNLOAD_SECONDS = 120.0
 MAX_DOWNLOAD_BYTES = 100 * 1024 * 1024
 
 
@@ -70,11 +71,16 @@ class GraphClient:
     """Speaks for any number over one pool of connections."""
 
     def __init__(
-        self, http: httpx.AsyncClient, version: str, timeout: float = TIMEOUT_SECONDS
+        self,
+        http: httpx.AsyncClient,
+        version: str,
+        timeout: float = TIMEOUT_SECONDS,
+        download_timeout: float = DOWNLOAD_SECONDS,
     ) -> None:
         self._http = http
         self._version = version
         self._timeout = timeout
+        self._download_timeout = download_timeout
 
     @classmethod
     @asynccontextmanager
@@ -84,6 +90,7 @@ class GraphClient:
         version: str,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        download_timeout: float = DOWNLOAD_SECONDS,
     ) -> AsyncIterator["GraphClient"]:
         """Open a client; `transport` may lead to an application in this process."""
         async with httpx.AsyncClient(
@@ -92,7 +99,7 @@ class GraphClient:
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             transport=transport,
         ) as http:
-            yield cls(http, version, timeout)
+            yield cls(http, version, timeout, download_timeout)
 
     async def send(self, number: Number, body: Mapping[str, Any]) -> SendResult:
         """Send one message. Never raises for what the network does."""
@@ -155,20 +162,23 @@ class GraphClient:
         The address that Meta gives lives for minutes, so it is asked for each time.
 
         Raises:
-            GraphError: It is gone, too large, or Meta did not answer.
+            GraphError: It is gone, too large, too slow, or Meta did not answer.
         """
         answer = await self._checked("GET", number, quote(provider_id, safe=""))
         url = answer.get("url")
         if not isinstance(url, str):
             raise GraphError(None, "media without an address")
         try:
-            async with self._http.stream("GET", url, headers=_bearer(number)) as response:
+            async with (
+                asyncio.timeout(self._download_timeout),
+                self._http.stream("GET", url, headers=_bearer(number)) as response,
+            ):
                 if response.status_code >= 400:
                     raise GraphError(
                         ProviderError(None, response.status_code), "the address has expired"
                     )
                 data = await _bounded(response)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise GraphError(None, type(error).__name__) from error
         return data, str(answer.get("mime_type", "application/octet-stream"))
 
@@ -219,7 +229,7 @@ class GraphClient:
             response = await self._http.request(
                 method, f"/{self._version}/{path}", headers=_bearer(number), **request
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise GraphError(None, type(error).__name__) from error
         answer = _json(response)
         if response.status_code >= 400:
@@ -250,10 +260,9 @@ def _json(response: httpx.Response) -> dict[str, Any]:
 async def _bounded(response: httpx.Response) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async with asyncio.timeout(120):
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > MAX_DOWNLOAD_BYTES:
-                raise GraphError(None, "the file is too large")
-            chunks.append(chunk)
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_DOWNLOAD_BYTES:
+            raise GraphError(None, "the file is too large")
+        chunks.append(chunk)
     return b"".join(chunks)

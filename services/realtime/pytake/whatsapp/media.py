@@ -23,6 +23,7 @@ from pytake.application.channel_ports import (
     SendingChannels,
 )
 from pytake.application.ports import ChannelDirectory, Clock
+from pytake.domain.errors import Unavailable
 from pytake.domain.ids import ChannelId
 from pytake.domain.media import true_type
 from pytake.whatsapp.graph import GraphClient, GraphError, Number
@@ -109,7 +110,14 @@ class MediaDownloads:
         """
         due = await self._library.to_fetch(now=self._clock(), limit=FETCH_AT_ONCE)
         for record in due:
-            await self._fetch(record)
+            try:
+                await self._fetch(record)
+            except Unavailable:
+                raise
+            except Exception as error:
+                # Whatever it is, the files behind it must not wait for it.
+                log.exception("media_failed", media_id=record.id)
+                await self._later(record, f"failed: {type(error).__name__}")
         return len(due)
 
     async def _fetch(self, record: MediaRecord) -> None:

@@ -1,0 +1,60 @@
+"""What becomes of calls to the Graph API that the network spoils."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pytake.whatsapp.graph import GraphClient, GraphError, Number
+
+NUMBER = Number("1", "token")
+
+
+@asynccontextmanager
+async def media_server(address: str = "{base}/slow") -> AsyncIterator[str]:
+    """A server that tells the address of any file, and gives `/slow` a byte at a time."""
+    base = ""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        try:
+            if path != b"/slow":
+                body = json.dumps({"url": address.format(base=base)}).encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield base
+
+
+async def test_a_file_that_trickles_is_given_up_in_time() -> None:
+    async with (
+        media_server() as base,
+        GraphClient.connect(base, "v25.0", download_timeout=0.2) as graph,
+    ):
+        with pytest.raises(GraphError, match="TimeoutError"):
+            await graph.download(NUMBER, "9001")
+
+
+async def test_an_address_that_is_none_is_an_error_like_any_other() -> None:
+    async with (
+        media_server("http://\x01/") as base,
+        GraphClient.connect(base, "v25.0") as graph,
+    ):
+        with pytest.raises(GraphError, match="InvalidURL"):
+            await graph.download(NUMBER, "9001")
