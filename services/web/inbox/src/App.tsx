@@ -42,10 +42,13 @@ function SignedIn(props: { session: Session; onLeave: (ended: boolean) => void }
       debug: localStorage.getItem("pytake.debug") !== null,
       client: { name: "inbox", version: "0.1.0" },
     });
-    session.whenEnded(() => onLeave(true));
+    const stopFollowing = session.whenEnded(() => onLeave(true));
     made.start();
     setClient(made);
-    return () => made.stop();
+    return () => {
+      stopFollowing();
+      made.stop();
+    };
   }, [session, onLeave]);
 
   const signOut = useCallback(async () => {

@@ -44,9 +44,17 @@ export class Session {
     return stored ? new Session(stored.user) : undefined;
   }
 
-  /** Told when the session has ended and cannot be renewed. */
-  whenEnded(listener: () => void): void {
+  /** Told when the session has ended: it cannot be renewed, or another tab signed out or in. */
+  whenEnded(listener: () => void): () => void {
+    const follow = ({ key }: StorageEvent) => {
+      if ((key === KEY || key === null) && !this.own()) this.end(signedOut());
+    };
     this.onEnd = listener;
+    window.addEventListener("storage", follow);
+    return () => {
+      this.onEnd = undefined;
+      window.removeEventListener("storage", follow);
+    };
   }
 
   /** The token itself where it is good, so that a request goes out before the page is painted. */
@@ -60,9 +68,9 @@ export class Session {
   };
 
   async signOut(): Promise<void> {
-    const stored = read();
-    localStorage.removeItem(KEY);
+    const stored = this.own();
     if (!stored) return;
+    localStorage.removeItem(KEY);
     const headers = { authorization: `Bearer ${this.access?.token ?? ""}` };
     const body = { refresh_token: stored.refresh_token };
     await call("/auth/logout", body, headers).catch(() => undefined);
@@ -70,24 +78,37 @@ export class Session {
 
   private async renew(): Promise<string> {
     return alone(async () => {
-      const stored = read();
-      if (!stored) throw this.end(new RealtimeError("invalid_token", "signed out"));
-      try {
-        const tokens = await call<Tokens>("/auth/refresh", { refresh_token: stored.refresh_token });
-        keep({ ...tokens, user: tokens.user ?? stored.user });
-        this.access = accessOf(tokens);
-        return tokens.access_token;
-      } catch (error) {
-        throw error instanceof RealtimeError && !error.retryable ? this.end(error) : error;
-      }
+      const stored = this.own();
+      if (!stored) throw this.end(signedOut());
+      const { refresh_token } = stored;
+      const tokens = await call<Tokens>("/auth/refresh", { refresh_token }).catch((error) => {
+        throw error instanceof RealtimeError && !error.retryable ? this.end(error, stored) : error;
+      });
+      // Another tab may have signed out, or in as somebody else, while this one waited.
+      if (!this.own()) throw this.end(signedOut());
+      keep({ ...tokens, user: tokens.user ?? stored.user });
+      this.access = accessOf(tokens);
+      return tokens.access_token;
     });
   }
 
-  private end(error: RealtimeError): RealtimeError {
-    localStorage.removeItem(KEY);
+  /** What is stored, where it is this user's. */
+  private own(): Stored | undefined {
+    const stored = read();
+    return stored?.user.id === this.user.id ? stored : undefined;
+  }
+
+  /** Stop here; what is stored goes only where it is what the server refused. */
+  private end(error: RealtimeError, refused?: Stored): RealtimeError {
+    if (refused && read()?.refresh_token === refused.refresh_token) localStorage.removeItem(KEY);
+    this.access = undefined;
     this.onEnd?.();
     return error;
   }
+}
+
+function signedOut(): RealtimeError {
+  return new RealtimeError("invalid_token", "signed out");
 }
 
 function accessOf(tokens: Tokens): Access {
