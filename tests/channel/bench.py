@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from cluster.waiting import eventually
+from pytake.application.channel_ports import MediaRecord
 from pytake.application.ports import Channel, Committed
 from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
@@ -26,9 +28,11 @@ from pytake.observability.metrics import Metrics
 from pytake.processes.whatsapp import Timing, build_relay_work, build_webhook
 from pytake.settings import load
 from pytake.simulator.app import Simulator, SimulatorOptions, open_simulator
+from pytake.simulator.customers import PIXEL
 from pytake.simulator.faults import Faults
 from pytake.store import Store
 from pytake.whatsapp.graph import GraphClient
+from pytake.whatsapp.media import storage_key
 from pytake.whatsapp.pacing import Pacing
 
 AGENT = str(uuid.uuid5(uuid.NAMESPACE_URL, "ana"))
@@ -99,6 +103,22 @@ class Bench:
         committed = await self.store.conversations.append_message(self.organization, made)
         assert committed.message is not None
         return committed.message.id
+
+    async def file(self, data: bytes = PIXEL, mime_type: str = "image/png") -> str:
+        """Keep a file of an agent, as POST /media does, and return its id."""
+        record = MediaRecord(
+            id=str(uuid.uuid4()),
+            organization_id=self.organization,
+            channel_id=None,
+            mime_type=mime_type,
+            filename="foto.png",
+            size=len(data),
+            sha256=sha256(data).hexdigest(),
+        )
+        key = storage_key(record)
+        await self.files.put(key, data)
+        await self.store.media.add(replace(record, storage_key=key), now=now())
+        return record.id
 
     async def agent_types(self, conversation_id: ConversationId) -> None:
         """Type in a conversation, as a gateway tells it."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -13,14 +11,12 @@ import pytest
 
 from channel.bench import AGENT, PHONE, Bench, now
 from cluster.waiting import eventually
-from pytake.application.channel_ports import MediaRecord
 from pytake.application.write_note import WriteNote
 from pytake.domain.ids import UserId
 from pytake.domain.message import Message, MessageType
 from pytake.domain.principal import Principal, Role
 from pytake.simulator.customers import PIXEL, keep_file
 from pytake.simulator.envelopes import encode, signature
-from pytake.whatsapp.media import storage_key
 
 pytestmark = pytest.mark.integration
 
@@ -149,26 +145,15 @@ async def test_other_methods_and_tokens_are_refused(bench: Bench) -> None:
 
 async def test_a_file_of_an_agent_reaches_whatsapp_with_its_bytes_and_hash(bench: Bench) -> None:
     conversation = await bench.conversation()
-    record = MediaRecord(
-        id=str(uuid.uuid4()),
-        organization_id=bench.organization,
-        channel_id=None,
-        mime_type="image/png",
-        filename="foto.png",
-        size=len(PIXEL),
-        sha256=sha256(PIXEL).hexdigest(),
-    )
-    key = storage_key(record)
-    await bench.files.put(key, PIXEL)
-    await bench.store.media.add(replace(record, storage_key=key), now=now())
+    media_id = await bench.file(PIXEL)
 
-    content = {"media_id": record.id, "caption": "veja"}
+    content = {"media_id": media_id, "caption": "veja"}
     message_id = await bench.send(conversation.id, content, MessageType.IMAGE)
     await bench.until_status(message_id, "read")
 
     [sent] = bench.simulator.oracle.sent[message_id]
     uploaded = bench.simulator.world.media[sent.body["image"]["id"]]
-    assert (uploaded.data, uploaded.sha256) == (PIXEL, record.sha256)
+    assert (uploaded.data, uploaded.sha256) == (PIXEL, sha256(PIXEL).hexdigest())
     assert sent.body["image"]["caption"] == "veja"
 
 

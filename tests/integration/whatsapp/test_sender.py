@@ -8,8 +8,10 @@ import pytest
 
 from channel.bench import PHONE, Bench, now
 from cluster.waiting import eventually
+from pytake.domain.errors import Unavailable
 from pytake.domain.message import MessageType
 from pytake.store import Store
+from pytake.whatsapp.sender import MAX_UNCONFIRMED
 
 pytestmark = pytest.mark.integration
 
@@ -81,6 +83,30 @@ async def test_a_lost_request_is_unconfirmed_and_sent_once_more(bench: Bench) ->
     assert shown.status == "pending"
     assert shown.error is not None
     assert shown.error["code"] == "unconfirmed"
+    assert message.error is None
+    assert bench.accepted(message_id) == 1
+
+
+async def test_a_file_waits_as_long_as_the_storage_is_away(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await bench.conversation()
+    media_id = await bench.file()
+    tries: list[str] = []
+
+    async def be_away(key: str) -> bytes:
+        tries.append(key)
+        raise Unavailable(detail="The storage of files is not available.")
+
+    with monkeypatch.context() as away:
+        away.setattr(bench.files, "get", be_away)
+        message_id = await bench.send(conversation.id, {"media_id": media_id}, MessageType.IMAGE)
+        # More tries than would make a message with a lost request *unconfirmed*.
+        await eventually(lambda: len(tries) > MAX_UNCONFIRMED, "it was tried often", 30)
+        waiting = await bench.message(message_id)
+    message = await bench.until_status(message_id, "read")
+
+    assert waiting.error is None
     assert message.error is None
     assert bench.accepted(message_id) == 1
 

@@ -10,7 +10,8 @@ is recorded, so that after a crash an unanswered attempt is known for what it is
     no answer      *unconfirmed*: shown to the agent; after 30 s without a status (and none that
                    waits in our own inbox) sent once more;
                    after another 30 s given up as it is. The provider has no idempotency key
-    unreachable    the request never left: again, later and later
+    unreachable    the request never left (its file could not be read, the provider was not
+                   found): again, later and later
 """
 
 import asyncio
@@ -104,6 +105,7 @@ class Uploads(Protocol):
         Raises:
             NotSendable: There is no such file.
             GraphError: The upload failed.
+            Unavailable: The file cannot be read now; nothing was asked of the provider.
         """
         ...
 
@@ -273,9 +275,6 @@ class ChannelSender:
                 return
             self._ports.observe(type(result).__name__.lower(), time.monotonic() - began)
             await self._persist(lambda: self._settle(message, result))
-        except Unavailable:
-            # Nothing left: the row says "begun, not answered" and is looked at again later.
-            log.warning("send_not_begun", message_id=message.message_id)
         except Exception:
             log.exception("send_failed", message_id=message.message_id)
         finally:
@@ -302,6 +301,8 @@ class ChannelSender:
                 media_id = await self._ports.uploads.provider_id(
                     number, message.content, again=message.attempts > 0
                 )
+            except Unavailable as problem:
+                return Unreachable(str(problem))
             except GraphError as problem:
                 if problem.error is None:
                     return Unreachable(str(problem))
