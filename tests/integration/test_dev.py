@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from cluster.pods import Pod, run_pytake
 from cluster.programs import ProgramFailed
 from cluster.python_client import PythonClient
+from cluster.waiting import scaled
 
 pytestmark = pytest.mark.integration
 
@@ -134,6 +137,32 @@ async def test_the_one_port_serves_page_probes_metrics_and_simulator(
     figures = (await http.get("/metrics")).text
     assert "pytake_message_delivery_seconds" in figures
     assert "pytake_sender_requests_total" in figures
+
+
+async def test_a_drain_makes_it_not_ready_after_the_wait_that_was_asked_for(
+    dev: Dev, http: httpx.AsyncClient
+) -> None:
+    seen = (await http.get("/internal/connections")).json()
+    async with asyncio.TaskGroup() as tasks:
+        started = time.monotonic()
+        hook = tasks.create_task(http.get("/internal/drain", params={"wait": 1}))
+        await until_not_ready(http)
+
+        assert not hook.done()
+    handshake = await http.get("/socket.io/", params={"EIO": 4, "transport": "polling"})
+
+    assert set(seen) == {"pod", "items"}
+    assert time.monotonic() - started >= 1
+    assert hook.result().status_code == 202
+    assert (await http.get("/readyz")).json()["reasons"] == {"drain": "draining"}
+    assert "pytake_ready 0" in (await http.get("/metrics")).text.splitlines()
+    assert handshake.status_code == 503
+
+
+async def until_not_ready(http: httpx.AsyncClient) -> None:
+    async with asyncio.timeout(scaled(5)):
+        while (await http.get("/readyz")).status_code != 503:
+            await asyncio.sleep(0.02)
 
 
 def test_a_signal_ends_it_with_status_0(dev: Dev) -> None:

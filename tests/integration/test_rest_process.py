@@ -110,6 +110,9 @@ def test_before_its_end_it_is_not_ready_and_serves_on(pod: Pod) -> None:
         assert call(pod, "GET", "/api/v1/conversations").status_code == 200
         assert hook.result().status_code == 202
 
+    connections = httpx.get(f"{pod.inner_address}/internal/connections?user=ana").json()
+    assert connections["items"] == []
+    assert connections["pod"]
     assert call(pod, "GET", "/api/v1/conversations").status_code == 200
     pod.send_signal(signal.SIGTERM)
     assert pod.wait(15) == 0

@@ -127,6 +127,21 @@ def test_a_message_travels_in_and_the_answer_out_and_is_read(platform: Platform)
     assert message["sent_at"] is not None
 
 
+def test_a_relay_leaves_before_its_signal_and_nobody_is_connected_to_it(
+    platform: Platform,
+) -> None:
+    relay = platform.relay()
+
+    left = httpx.get(f"{relay.inner_address}/internal/drain")
+    ready = httpx.get(f"{relay.inner_address}/readyz")
+    connections = httpx.get(f"{relay.inner_address}/internal/connections?user=ana")
+
+    assert left.status_code == 202
+    assert ready.json()["reasons"] == {"drain": "draining"}
+    assert connections.json()["items"] == []
+    assert relay.stop() == 0
+
+
 def test_a_relay_that_is_killed_is_taken_over_and_nothing_is_lost(platform: Platform) -> None:
     first = platform.relay()
     platform.relay()

@@ -35,7 +35,7 @@ from pytake.processes.figures import (
     timed_publisher,
     watch_store,
 )
-from pytake.processes.leaving import add_leave_route
+from pytake.processes.leaving import add_inner_routes_without_sockets
 from pytake.processes.redis_client import connect_redis
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Listener, Work, serve
@@ -132,7 +132,7 @@ async def serve_api(
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: limits are per pod")
         stack.enter_context(watch_garbage_collector(metrics))
-        add_leave_route(probes)
+        add_inner_routes_without_sockets(probes)
         # A full collection that looks at all that was imported stops the loop for 0.1 s.
         freeze_garbage()
         probes.started()

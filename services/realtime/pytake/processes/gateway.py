@@ -201,7 +201,6 @@ class RedisPod:
 
     def add_checks(self, probes: Probes) -> None:
         """Say when this pod should get no clients, and when it works less well."""
-        probes.add_check("drain", lambda: "draining" if self.gateway.is_draining else None)
         probes.add_check("deaf", lambda: "hears nothing of Redis" if self.feed.is_deaf else None)
         probes.add_check(
             "redis", lambda: None if self.feed.was_up else "was never reached by this pod"
@@ -247,7 +246,7 @@ def gateway_options(settings: Settings, drain_seconds: float) -> Options:
 
 
 def add_inner_routes(probes: Probes, gateway: Gateway) -> None:
-    """Answer `/internal/drain` and `/internal/connections?user=` on the inner port."""
+    """Answer `/internal/drain` and `/internal/connections?user=`, not ready once it drains."""
 
     async def drain(query: Mapping[str, str]) -> tuple[int, Any]:
         if refused := await leave_first(query, gateway.refuse_new):
@@ -260,6 +259,7 @@ def add_inner_routes(probes: Probes, gateway: Gateway) -> None:
         items = gateway.connections(UserId(user) if user else None)
         return 200, {"pod": gateway.pod_id, "items": items}
 
+    probes.add_check("drain", lambda: "draining" if gateway.is_draining else None)
     probes.add_handler("/internal/drain", drain)
     probes.add_handler("/internal/connections", connections)
 

@@ -8,6 +8,7 @@ only then answers; the answer is the kubelet's word for SIGTERM.
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,10 +37,10 @@ async def leave_first(
     return None
 
 
-def add_leave_route(probes: Probes) -> None:
-    """Answer `/internal/drain` for a process whose clients come with every request anew.
+def add_inner_routes_without_sockets(probes: Probes) -> None:
+    """Answer `/internal/drain` and `/internal/connections` for a process that keeps no sockets.
 
-    It serves on until its SIGTERM, and is not ready meanwhile.
+    It works on until its SIGTERM, and is not ready meanwhile; nobody is ever connected.
     """
     left = asyncio.Event()
     probes.add_check("drain", lambda: "draining" if left.is_set() else None)
@@ -50,4 +51,8 @@ def add_leave_route(probes: Probes) -> None:
         left.set()
         return 202, {"draining": True}
 
+    async def connections(_: Mapping[str, str]) -> tuple[int, Any]:
+        return 200, {"pod": socket.gethostname(), "items": []}
+
     probes.add_handler("/internal/drain", drain)
+    probes.add_handler("/internal/connections", connections)

@@ -39,6 +39,7 @@ from pytake.processes.figures import (
     timed_publisher,
     watch_store,
 )
+from pytake.processes.leaving import add_inner_routes_without_sockets
 from pytake.processes.server import Listener, Work, serve
 from pytake.processes.start import run, settings_or_exit
 from pytake.processes.whatsapp import build_relay_work, first_channel
@@ -120,6 +121,7 @@ async def serve_relay(settings: Settings) -> None:
         ]
         probes.add_note("redis", lambda: None if commands.is_up else "away: the outbox fills")
         stack.enter_context(watch_garbage_collector(metrics))
+        add_inner_routes_without_sockets(probes)
         # A full collection that looks at all that was imported stops the loop for 0.1 s.
         freeze_garbage()
         probes.started()

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from pytake.application.show_customer import ShowCustomer
 from pytake.broker.memory import MemoryBroker
 from pytake.contract.media_links import Link, MediaLinks
 from pytake.domain.ids import OrganizationId, UserId
-from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
+from pytake.gateway.pod import Gateway, Ports, build, new_pod_id
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces
 from pytake.media.object_store import ObjectStoreMediaFiles
 from pytake.observability.loop import watch_garbage_collector, watch_loop
@@ -34,6 +34,7 @@ from pytake.observability.probes import Probes
 from pytake.observability.tracing import Tracing
 from pytake.processes.clock import utc_now
 from pytake.processes.figures import count_log_lines, timed_publisher, watch_store
+from pytake.processes.gateway import add_inner_routes, gateway_options
 from pytake.processes.rest import build_limits, build_rest, build_services
 from pytake.processes.server import Work
 from pytake.processes.tokens import Tokens, build_tokens
@@ -147,7 +148,8 @@ class _Parts:
         self.metrics.store_up.set(1)
         self.rights = PolledRights(store.rights, utc_now)
         self.tokens = build_tokens(settings, self.rights, utc_now)
-        self.gateway = build(_options(settings), self._ports(), pod_id=self._pod_id)
+        options = replace(gateway_options(settings, DRAIN_SECONDS), path="local")
+        self.gateway = build(options, self._ports(), pod_id=self._pod_id)
         self.rights.listen(self.gateway.on_rights_change)
         self._announcer = Announcer(self._publisher, self, store.outbox, store.conversations)
         self._webhook: Webhook = build_webhook(
@@ -157,7 +159,8 @@ class _Parts:
             metrics=self.metrics,
             on_appended=lambda: self.relay.wake_webhooks(),
         )
-        self.probes = _probes(self.metrics, self.gateway)
+        self.probes = Probes(self.metrics)
+        add_inner_routes(self.probes, self.gateway)
 
     async def emit(self, rooms: Sequence[str], event: str, data: Mapping[str, Any]) -> None:
         """Port `RoomNotifier`: all rooms are in this process."""
@@ -246,43 +249,6 @@ class _Parts:
             *self.tokens.work,
             *self.relay.works,
         ]
-
-
-def _options(settings: Settings) -> Options:
-    drain = settings.drain_seconds
-    return Options(
-        ping_interval=settings.ping_interval,
-        ping_timeout=settings.ping_timeout,
-        max_event_bytes=settings.max_event_bytes,
-        send_buffer_bytes=settings.send_buffer_bytes,
-        send_buffer_total_bytes=settings.send_buffer_total_bytes,
-        max_connections=settings.max_connections,
-        max_connection_age=settings.max_connection_age,
-        handshake_rate=settings.handshake_rate,
-        drain_seconds=DRAIN_SECONDS if drain is None else drain,
-        status_coalesce_ms=settings.status_coalesce_ms,
-        cors_allowed_origins=settings.cors_allowed_origins,
-        trusted_proxies=settings.trusted_proxies,
-        direct=settings.transport == "direct",
-        path="local",
-    )
-
-
-def _probes(metrics: Metrics, gateway: Gateway) -> Probes:
-    probes = Probes(metrics)
-    drains: set[asyncio.Task[None]] = set()
-
-    async def drain(_: Mapping[str, str]) -> tuple[int, Any]:
-        drains.add(asyncio.create_task(gateway.drain()))
-        return 202, {"draining": True}
-
-    async def connections(query: Mapping[str, str]) -> tuple[int, Any]:
-        user = query.get("user")
-        return 200, {"items": gateway.connections(UserId(user) if user else None)}
-
-    probes.add_handler("/internal/drain", drain)
-    probes.add_handler("/internal/connections", connections)
-    return probes
 
 
 class _OnePort:
