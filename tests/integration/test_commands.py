@@ -86,12 +86,15 @@ def test_check_names_every_bad_setting(pytake: Pytake) -> None:
 
 
 def test_bad_settings_are_named_one_a_line_and_exit_2(pytake: Pytake) -> None:
-    ended = pytake("migrate", PYTAKE_PORT="99999", PYTAKE_JWT_SECRET="short")
+    ended = pytake(
+        "migrate", PYTAKE_PORT="99999", PYTAKE_JWT_SECRET="short", PYTAKE_JWT_CLAIMS="org"
+    )
 
     assert ended.returncode == 2
     assert [line.split(":")[0] for line in ended.stderr.splitlines()] == [
         "PYTAKE_PORT",
         "PYTAKE_JWT_SECRET",
+        "PYTAKE_JWT_CLAIMS",
     ]
 
 

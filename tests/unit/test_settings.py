@@ -41,6 +41,58 @@ def test_every_mistake_is_listed_and_names_its_variable(monkeypatch: pytest.Monk
     }
 
 
+@pytest.mark.parametrize(
+    "value", ["org=organization_id", '["org"]', '{"organization": "org"}', '{"sub": 1}']
+)
+def test_what_is_no_map_of_claims_is_a_mistake_like_any_other(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTAKE_JWT_CLAIMS", value)
+    monkeypatch.setenv("PYTAKE_PORT", "99999")
+
+    with pytest.raises(BadSettings) as caught:
+        load("dev")
+
+    named = {line.split(":")[0] for line in caught.value.mistakes}
+    assert named == {"PYTAKE_JWT_CLAIMS", "PYTAKE_PORT"}
+
+
+@pytest.mark.parametrize(
+    ("value", "names"), [("", {}), ('{"organization_id": "org"}', {"organization_id": "org"})]
+)
+def test_claims_may_have_other_names(
+    value: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTAKE_JWT_CLAIMS", value)
+
+    assert load("dev").jwt_claims == names
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS_TOKEN_TTL", "0"),
+        ("ACCESS_TOKEN_TTL", "5s"),
+        ("ACCESS_TOKEN_TTL", "91d"),
+        ("ACCESS_TOKEN_TTL", "99999999999999999999d"),
+        ("PING_INTERVAL", "inf"),
+        ("PING_TIMEOUT", "0"),
+        ("DRAIN_SECONDS", "inf"),
+        ("DRAIN_SECONDS", "-1"),
+        ("MAX_CONNECTION_AGE", "nan"),
+        ("EVENT_RETENTION_DAYS", "0"),
+        ("EVENT_RETENTION_DAYS", "99999999"),
+    ],
+)
+def test_a_time_that_makes_no_sense_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PYTAKE_{name}", value)
+
+    with pytest.raises(BadSettings, match=f"PYTAKE_{name}: "):
+        load("dev")
+
+
 @pytest.mark.parametrize("process", ["api", "gateway", "relay"])
 def test_only_dev_runs_without_redis(process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTAKE_JWT_SECRET", SECRET)

@@ -5,6 +5,7 @@ everybody else. Defaults are safe ones: where a wrong value would be dangerous
 (keys, origins) there is none.
 """
 
+import json
 import re
 from datetime import timedelta
 from ipaddress import ip_network
@@ -27,6 +28,7 @@ MIN_HMAC_BYTES = 32
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_CLAIMS = {"sub", "organization_id", "role", "name"}
 _HMAC = {"HS256", "HS384", "HS512"}
 _SIGNED = {"RS256", "RS384", "RS512", "ES256", "ES384", "EdDSA", "PS256"}
 
@@ -46,11 +48,25 @@ def _comma_list(value: Any) -> Any:
 
 
 def _duration(value: Any) -> Any:
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", value)):
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
-    if isinstance(value, str):
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s|m|h|d)?", value)
+    if match is None:
         raise ValueError("must be a time such as 15m, 90s or 12h")
-    return value
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+
+
+def _json_map(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() <= _CLAIMS:
+        claims = ", ".join(sorted(_CLAIMS))
+        raise ValueError(f'must be JSON such as {{"organization_id": "org"}}, for {claims}')
+    return found
 
 
 class Rate(tuple[int, float]):
@@ -96,6 +112,9 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_comma_list)
 ]
+# Clocks may be five seconds apart, and a revocation is remembered for ninety days.
+TokenLife = Annotated[Duration, Field(gt=timedelta(seconds=5), le=timedelta(days=90))]
+ClaimNames = Annotated[dict[str, str], NoDecode, BeforeValidator(_json_map)]
 RateSetting = Annotated[Any, BeforeValidator(_rate)]
 Optional = str | None
 Process = Literal["dev", "api", "gateway", "relay", "command"]
@@ -105,7 +124,7 @@ class Settings(BaseSettings):
     """Everything that can be set, with its default. See docs/settings.md."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PYTAKE_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="PYTAKE_", env_file=".env", extra="ignore", frozen=True, allow_inf_nan=False
     )
 
     database_url: str = "sqlite+aiosqlite:///./.pytake/pytake.db"
@@ -125,8 +144,8 @@ class Settings(BaseSettings):
     jwt_jwks_url: str = ""
     jwt_issuer: str = ""
     jwt_audience: str = ""
-    jwt_claims: dict[str, str] = Field(default_factory=dict)
-    access_token_ttl: Duration = timedelta(minutes=15)
+    jwt_claims: ClaimNames = Field(default_factory=dict)
+    access_token_ttl: TokenLife = timedelta(minutes=15)
     cors_allowed_origins: CommaList = ()
 
     # Two devices and a spare: the seed's own figure.
@@ -151,7 +170,7 @@ class Settings(BaseSettings):
     # Of a gateway that tells Kubernetes what its end would cost; empty: it tells nobody.
     deletion_cost_pod: str = ""
     status_coalesce_ms: Annotated[int, Field(ge=0, le=5000)] = 100
-    event_retention_days: Annotated[int, Field(ge=1)] = 90
+    event_retention_days: Annotated[int, Field(ge=1, le=36_500)] = 90
     transport: Literal["direct", "stock"] = "direct"
 
     whatsapp_app_secret: SecretStr | None = None
