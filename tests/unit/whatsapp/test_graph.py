@@ -9,20 +9,22 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from pytake.whatsapp.graph import GraphClient, GraphError, Number
+from pytake.whatsapp.graph import GraphClient, GraphError, Number, Unknown, Unreachable
 
 NUMBER = Number("1", "token")
 
 
 @asynccontextmanager
-async def media_server(address: str = "{base}/slow") -> AsyncIterator[str]:
-    """A server that tells the address of any file, and gives `/slow` a byte at a time."""
+async def graph_server(address: str = "{base}/slow") -> AsyncIterator[str]:
+    """Tells the address of any file, gives `/slow` a byte at a time, never answers a message."""
     base = ""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
         try:
-            if path != b"/slow":
+            if path.endswith(b"/messages"):
+                await reader.read()
+            elif path != b"/slow":
                 body = json.dumps({"url": address.format(base=base)}).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             else:
@@ -44,7 +46,7 @@ async def media_server(address: str = "{base}/slow") -> AsyncIterator[str]:
 
 async def test_a_file_that_trickles_is_given_up_in_time() -> None:
     async with (
-        media_server() as base,
+        graph_server() as base,
         GraphClient.connect(base, "v25.0", download_timeout=0.2) as graph,
     ):
         with pytest.raises(GraphError, match="TimeoutError"):
@@ -53,8 +55,19 @@ async def test_a_file_that_trickles_is_given_up_in_time() -> None:
 
 async def test_an_address_that_is_none_is_an_error_like_any_other() -> None:
     async with (
-        media_server("http://\x01/") as base,
+        graph_server("http://\x01/") as base,
         GraphClient.connect(base, "v25.0") as graph,
     ):
         with pytest.raises(GraphError, match="InvalidURL"):
             await graph.download(NUMBER, "9001")
+
+
+async def test_what_finds_no_connection_has_not_left() -> None:
+    async with (
+        graph_server() as base,
+        GraphClient.connect(base, "v25.0", timeout=1.0, max_connections=1) as graph,
+    ):
+        holder, waiter = (asyncio.ensure_future(graph.send(NUMBER, {})) for _ in range(2))
+
+        assert await waiter == Unreachable("PoolTimeout")
+        assert isinstance(await holder, Unknown)

@@ -13,6 +13,9 @@ from pytake.whatsapp.provider_errors import ProviderError, read_error
 
 TIMEOUT_SECONDS = 20.0
 CONNECT_SECONDS = 5.0
+MAX_CONNECTIONS = 680
+"""Ten numbers with all their requests on the way: 48 sends and 20 signs each. What finds no
+connection for 5 s has not left."""
 NUMBER_FIELDS = "display_phone_number,verified_name,quality_rating,messaging_limit_tier"
 UNKNOWN_FIELD_CODE = 100
 DOWNLOAD_SECONDS = 120.0
@@ -79,7 +82,8 @@ class GraphClient:
     ) -> None:
         self._http = http
         self._version = version
-        self._timeout = timeout
+        # Waiting for a connection, TCP and TLS come before the time for the answer.
+        self._send_timeout = timeout + 3 * _connect_seconds(timeout)
         self._download_timeout = download_timeout
 
     @classmethod
@@ -91,12 +95,16 @@ class GraphClient:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = TIMEOUT_SECONDS,
         download_timeout: float = DOWNLOAD_SECONDS,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> AsyncIterator["GraphClient"]:
         """Open a client; `transport` may lead to an application in this process."""
+        connect = _connect_seconds(timeout)
         async with httpx.AsyncClient(
             base_url=api_url.rstrip("/"),
-            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            timeout=httpx.Timeout(timeout, connect=connect, pool=connect),
+            limits=httpx.Limits(
+                max_connections=max_connections, max_keepalive_connections=max_connections
+            ),
             transport=transport,
         ) as http:
             yield cls(http, version, timeout, download_timeout)
@@ -105,7 +113,7 @@ class GraphClient:
         """Send one message. Never raises for what the network does."""
         try:
             # The client's own timeouts are per read; this one is for the whole request.
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._send_timeout):
                 response = await self._post(number, "messages", json=dict(body))
         except TimeoutError:
             return Unknown("timeout")
@@ -236,6 +244,10 @@ class GraphClient:
             refusal = read_error(answer.get("error"), response.status_code)
             raise GraphError(refusal, refusal.details or refusal.title or str(refusal.http_status))
         return answer
+
+
+def _connect_seconds(timeout: float) -> float:
+    return min(CONNECT_SECONDS, timeout / 4)
 
 
 def _refusal(http_status: int, answer: dict[str, Any]) -> SendResult:
