@@ -179,6 +179,23 @@ async def test_two_pods_share_one_budget(redis_url: str) -> None:
 
 
 @pytest.mark.integration
+async def test_two_users_shared_in_one_turn_cost_nobody_his_reply(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    rates, ana, bruno = RedisEventRates(commands, 10, 60), someone(), someone()
+    for user in (ana, bruno):
+        assert await rates.take(user) == 0.0
+
+    for user in (ana, bruno):
+        rates.shared_with(user, frozenset({"there"}))
+    await eventually(lambda: not rates._asking, "what was used is told")
+    replies = [await commands.call("ECHO", number) for number in range(3)]
+
+    assert replies == [b"0", b"1", b"2"]
+    await commands.stop()
+
+
+@pytest.mark.integration
 async def test_places_of_a_dead_pod_come_free_and_a_late_one_goes_first(redis_url: str) -> None:
     commands = RedisCommands(parse_address(redis_url))
     await commands.start()

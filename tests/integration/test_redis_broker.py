@@ -69,6 +69,17 @@ async def test_commands_of_one_turn_leave_in_one_write(own_redis: RedisServer) -
     assert reads < 20
 
 
+async def test_an_empty_pipeline_takes_nobodys_reply(own_redis: RedisServer) -> None:
+    commands = RedisCommands(parse_address(own_redis.url))
+    await commands.start()
+
+    nothing, mine = await asyncio.gather(commands.calls([]), commands.call("ECHO", "mine"))
+
+    await commands.stop()
+    assert nothing == []
+    assert mine == b"mine"
+
+
 async def test_a_frozen_redis_holds_a_publisher_up_once_and_never_the_loop(
     own_redis: RedisServer,
 ) -> None:

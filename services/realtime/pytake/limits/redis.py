@@ -220,10 +220,13 @@ class RedisEventRates:
         if wait > 0 or user_id not in self._shared:
             return wait
         future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(user_id, []).append(future)
-        if len(self._waiting) == 1 and len(self._waiting[user_id]) == 1:
-            asyncio.get_running_loop().call_soon(self._flush)
+        self._ask_soon(user_id, [future])
         return await future
+
+    def _ask_soon(self, user_id: UserId, futures: list[asyncio.Future[float]]) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.setdefault(user_id, []).extend(futures)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -273,8 +276,7 @@ class RedisEventRates:
             futures: list[asyncio.Future[float]] = [
                 asyncio.get_running_loop().create_future() for _ in range(used)
             ]
-            self._waiting.setdefault(user_id, []).extend(futures)
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._ask_soon(user_id, futures)
 
     def forget(self, user_id: UserId) -> None:
         self._shared.discard(user_id)
