@@ -13,6 +13,7 @@ import { RealtimeError, UNREACHABLE } from "./errors.js";
 import type { Link } from "./link.js";
 import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
 import type { OutboxItem } from "./outbox.js";
+import { ReadPosition } from "./read-position.js";
 import type { Rest } from "./rest.js";
 import { retryDelayMs } from "./retry.js";
 import { Store } from "./store.js";
@@ -24,7 +25,6 @@ const EVENTS_PAGE = 200;
 const NOTES_PAGE = 200;
 /** Servers heal their own holes within a second; after that we ask. */
 const HEAL_AFTER_MS = 1_500;
-const READ_EVERY_MS = 1_000;
 
 interface Page<T> {
   items: T[];
@@ -84,6 +84,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private readonly log = new ConversationLog();
   private readonly others: OthersTyping;
   private readonly own: OwnTyping;
+  private readonly reading: ReadPosition;
   private body: ConversationBody | undefined;
   private phase: ConversationPhase = "loading";
   private error: RealtimeError | undefined;
@@ -100,8 +101,6 @@ export class Conversation extends Store<ConversationSnapshot> {
   private isClosed = false;
   private fruitless = 0;
   private cancelHeal: Unsubscribe | undefined;
-  private read = { wanted: 0, told: 0 };
-  private cancelRead: Unsubscribe | undefined;
 
   constructor(id: string, context: ConversationContext, known?: ConversationBody) {
     super(context.clock);
@@ -112,6 +111,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.own = new OwnTyping(context.clock, (typing) =>
       this.send(typing ? "typing_start" : "typing_stop"),
     );
+    this.reading = new ReadPosition(context.clock, (seq) => this.sendRead(seq));
     this.log.onUpdated = (update) => this.updated(update);
     this.log.onMessage = (message) => this.arrived(message);
   }
@@ -178,18 +178,14 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** Everything up to `seq` was on the screen; told at most once a second. */
   markRead(seq = this.log.cursor): void {
-    if (seq <= this.read.wanted) return;
-    this.read.wanted = seq;
-    this.cancelRead ??= this.clock.after(this.read.told === 0 ? 0 : READ_EVERY_MS, () =>
-      this.tellRead(),
-    );
+    this.reading.moveTo(seq);
   }
 
   close(): void {
     this.isClosed = true;
     this.own.stop();
     this.cancelHeal?.();
-    if (this.cancelRead) this.tellRead();
+    this.reading.close();
     this.silence();
     this.send("leave_conversation");
   }
@@ -280,6 +276,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   joined(answer: Joined): void {
     if (this.isClosed) return;
     this.isJoined = true;
+    this.reading.tellAgain();
     this.target = answer.seq;
     const isSameLife = answer.epoch === this.log.epoch;
     if (!answer.recovered || !isSameLife) void this.reload();
@@ -394,19 +391,16 @@ export class Conversation extends Store<ConversationSnapshot> {
     });
   }
 
-  private tellRead(): void {
-    this.cancelRead?.();
-    this.cancelRead = undefined;
-    const seq = this.read.wanted;
-    if (seq <= this.read.told) return;
-    this.read.told = seq;
-    this.send("mark_read", { seq });
+  /** By REST where there is no socket: before the first session, and while polling. */
+  private sendRead(seq: number): Promise<unknown> {
+    const { link, rest } = this.context;
+    return link.status.state === "up"
+      ? link.request("mark_read", { conversation_id: this.id, seq })
+      : rest.post(`/conversations/${this.id}/read`, { seq });
   }
 
-  private send(event: string, more: Record<string, unknown> = {}): void {
-    this.context.link.request(event, { conversation_id: this.id, ...more }).catch(() => {
-      if (event === "mark_read") this.read.told = 0;
-    });
+  private send(event: string): void {
+    this.context.link.request(event, { conversation_id: this.id }).catch(() => {});
   }
 
   private failed(error: unknown): void {

@@ -38,6 +38,8 @@ export function answer(world: FakeWorld, request: FakeRequest): FakeAnswer {
   if (part === "messages" && request.method === "POST") return post(world, conversation, request);
   if (part === "messages") return ok(messages(conversation, request.query));
   if (part === "events") return ok(events(conversation, request.query));
+  if (part === "read")
+    return ok(world.read(conversation, request.userId, Number(request.body.seq)));
   if (part === "notes") return notes(world, conversation, request);
   return refuse(404, "not_found");
 }

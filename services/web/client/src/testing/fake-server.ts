@@ -230,15 +230,9 @@ export class FakeServer<C extends Clock = FakeClock> {
   private markRead(from: FakeConnection, body: Record<string, unknown>): void {
     const conversation = this.world.conversations.get(String(body.conversation_id));
     if (!conversation) return;
-    const read = conversation.messages.filter(
-      (message) => message.direction === "inbound" && message.seq <= Number(body.seq),
-    );
-    conversation.readInbound.set(from.userId, read.length);
-    const { unread_count } = this.world.bodyFor(conversation, from.userId);
+    const news = this.world.read(conversation, from.userId, Number(body.seq));
     for (const connection of this.connections) {
-      if (connection.userId !== from.userId) continue;
-      const news = { conversation_id: conversation.body.id, seq: Number(body.seq), unread_count };
-      connection.say("conversation:read", news);
+      if (connection.userId === from.userId) connection.say("conversation:read", news);
     }
   }
 

@@ -1,6 +1,7 @@
 import type {
   CannedReplyBody,
   ConversationBody,
+  ConversationRead,
   MessageBody,
   MessageStatus,
   NoteBody,
@@ -147,6 +148,16 @@ export class FakeWorld {
   removeNote(conversation: FakeConversation, id: string): void {
     conversation.notes = conversation.notes.filter((note) => note.id !== id);
     this.log(conversation, "note:removed", { conversation_id: conversation.body.id, id });
+  }
+
+  /** This user has read up to `seq`; returns what `conversation:read` says. */
+  read(conversation: FakeConversation, userId: string, seq: number): ConversationRead {
+    const read = conversation.messages.filter(
+      (message) => message.direction === "inbound" && message.seq <= seq,
+    );
+    conversation.readInbound.set(userId, read.length);
+    const { id, unread_count } = this.bodyFor(conversation, userId);
+    return { conversation_id: id, seq, unread_count };
   }
 
   bodyFor(conversation: FakeConversation, userId: string): ConversationBody {
