@@ -5,13 +5,17 @@ import { useSpeech } from "../words";
 import { failureWords } from "../words/failures";
 
 /** Why a message did not arrive, in plain words, and what can be done about it. */
-export function Failure({ message, open }: { message: MessageBody; open: OpenConversation }) {
+export function Failure(props: {
+  message: MessageBody;
+  open: OpenConversation;
+  wasRetried: boolean;
+}) {
   const speech = useSpeech();
+  const { message, open, wasRetried } = props;
   const { error } = message;
   const code = error?.code;
   // A number that was stopped says why; what WhatsApp itself wrote is for those who look closer.
   const [what, next] = failureWords(speech, error?.cause ?? code);
-  const wasRetried = open.messages.some(({ retry_of }) => retry_of === message.id);
   const again = () => {
     const { message_type, content } = message;
     open.send({ message_type, content, retry_of: message.id });

@@ -143,13 +143,14 @@ function Item(props: { item: TimelineItem | undefined; open: OpenConversation; s
   if (item.kind === "day") return <DayLine day={item.day} />;
   if (item.kind === "note") return <NoteRow note={item.note} open={open} />;
   if (item.kind === "outgoing") return <OutgoingRow item={item.item} isFirst={item.isFirst} />;
-  const { message, isFirst, isLast, reactions } = item;
+  const { message, isFirst, isLast, reactions, wasRetried } = item;
   return (
     <MessageRow
       message={message}
       isFirst={isFirst}
       isLast={isLast}
       reactions={reactions}
+      wasRetried={wasRetried}
       open={open}
       searched={searched}
     />

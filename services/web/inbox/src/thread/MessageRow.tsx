@@ -19,12 +19,14 @@ interface Props {
   isFirst: boolean;
   isLast: boolean;
   reactions: readonly string[];
+  wasRetried: boolean;
   open: OpenConversation;
   searched: string;
 }
 
 export const MessageRow = memo(
-  function MessageRow({ message, isFirst, isLast, reactions, open, searched }: Props) {
+  function MessageRow(props: Props) {
+    const { message, isFirst, isLast, reactions, wasRetried, open, searched } = props;
     const { words, locale } = useSpeech();
     const { user } = useSession();
     const { byId } = usePeople();
@@ -60,7 +62,7 @@ export const MessageRow = memo(
           <SlowHop message={message} />
         )}
         {(message.status === "failed" || message.error) && message.direction === "outbound" && (
-          <Failure message={message} open={open} />
+          <Failure message={message} open={open} wasRetried={wasRetried} />
         )}
       </article>
     );
@@ -70,6 +72,7 @@ export const MessageRow = memo(
     a.message === b.message &&
     a.isFirst === b.isFirst &&
     a.isLast === b.isLast &&
+    a.wasRetried === b.wasRetried &&
     a.searched === b.searched &&
     a.reactions.join() === b.reactions.join(),
 );

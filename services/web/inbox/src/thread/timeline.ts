@@ -14,6 +14,8 @@ export type TimelineItem =
       isFirst: boolean;
       isLast: boolean;
       reactions: readonly string[];
+      /** It failed and was sent again, which can be done once. */
+      wasRetried: boolean;
     }
   | { kind: "note"; key: string; day: string; note: NoteBody }
   | { kind: "outgoing"; key: string; day: string; item: OutboxItem; isFirst: boolean };
@@ -73,6 +75,14 @@ function reactionsOf(messages: readonly MessageBody[]): Map<string, Map<string, 
   return found;
 }
 
+/** The ids of the messages that were sent again, also of those that wait for it. */
+function retriedOf(
+  messages: readonly MessageBody[],
+  outgoing: readonly OutboxItem[],
+): ReadonlySet<string | null | undefined> {
+  return new Set([...messages, ...outgoing].map(({ retry_of }) => retry_of));
+}
+
 /** Messages and notes in one row, both of which come in `seq` order. */
 function withNotes(messages: readonly MessageBody[], notes: readonly NoteBody[]): Entry[] {
   return notes.length === 0 ? [...messages] : [...messages, ...notes].sort((a, b) => a.seq - b.seq);
@@ -86,6 +96,7 @@ export function timelineOf(
   notes: readonly NoteBody[] = [],
 ): TimelineItem[] {
   const reactions = reactionsOf(messages);
+  const retried = retriedOf(messages, outgoing);
   const known = new Set(messages.map((message) => message.whatsapp_message_id));
   const from = hasOlder ? (messages[0]?.seq ?? 0) : 0;
   const shown = withNotes(
@@ -111,6 +122,7 @@ export function timelineOf(
         isFirst: !isSameRun(before, entry),
         isLast: !isSameRun(entry, shown[index + 1]),
         reactions: [...(reactions.get(entry.whatsapp_message_id ?? "")?.values() ?? [])],
+        wasRetried: retried.has(entry.id),
       });
     }
   });
