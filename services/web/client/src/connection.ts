@@ -76,10 +76,16 @@ export class Connection implements Link {
   onEvent = (listener: ServerEventListener) => this.eventListeners.add(listener);
   onSession = (listener: (session: SessionStart) => void) => this.sessionListeners.add(listener);
 
+  /** Where it waits for the next attempt, make it now. */
   start(): void {
-    if (this.present.state !== "stopped") return;
-    this.life += 1;
+    const { state } = this.present;
+    if (state !== "offline" && state !== "stopped") return;
     this.attempt = 0;
+    if (state === "offline") {
+      void this.open();
+      return;
+    }
+    this.life += 1;
     this.triedFreshToken = false;
     this.cancelWake = this.options.watchWake(this.options.clock, (reason) => this.wake(reason));
     void this.open();

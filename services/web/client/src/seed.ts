@@ -32,6 +32,7 @@ interface SeedEvents {
  */
 export class SocketClient {
   private connection: Connection | undefined;
+  private token: string | GetToken = "";
   private readonly joined = new Map<string, { seq: number | undefined; epoch?: string }>();
   private readonly listeners: { [E in keyof SeedEvents]: Subscribers<[SeedEvents[E]]> } = {
     "message:new": new Subscribers<[MessageBody]>(),
@@ -44,28 +45,16 @@ export class SocketClient {
     this.options = options;
   }
 
-  /** Connect with a token, or with a function that gives a fresh one whenever it is needed. */
+  /**
+   * Connect with a token, or with a function that gives a fresh one whenever it is needed.
+   *
+   * Called again, the new token takes the place of the old one from the next handshake on: at
+   * once where the connection is lost or has ended.
+   */
   connect(token: string | GetToken): void {
-    if (this.connection) return;
-    const getToken: GetToken = typeof token === "string" ? () => token : token;
-    const connection = new Connection({
-      url: this.options.url ?? "",
-      path: this.options.path ?? "/socket.io",
-      transports: this.options.transports ?? ["websocket", "polling"],
-      withCredentials: this.options.withCredentials ?? true,
-      handshakeTimeoutMs: 20_000,
-      getToken,
-      openSocket: this.options.openSocket ?? openSocketIo,
-      clock: systemClock,
-      random: Math.random,
-      watchWake,
-      debug: (...line) => this.log(...line),
-      client: { name: "@pytake/realtime", version: VERSION },
-    });
-    this.connection = connection;
-    connection.onEvent((name, data) => this.receive(name, data));
-    connection.onSession(() => this.rejoin());
-    connection.start();
+    this.token = token;
+    this.connection ??= this.open();
+    this.connection.start();
   }
 
   disconnect(): void {
@@ -121,6 +110,26 @@ export class SocketClient {
     const subscribers: Subscribers<[SeedEvents[E]]> = this.listeners[event];
     if (listener) subscribers.remove(listener);
     else subscribers.clear();
+  }
+
+  private open(): Connection {
+    const connection = new Connection({
+      url: this.options.url ?? "",
+      path: this.options.path ?? "/socket.io",
+      transports: this.options.transports ?? ["websocket", "polling"],
+      withCredentials: this.options.withCredentials ?? true,
+      handshakeTimeoutMs: 20_000,
+      getToken: (options) => (typeof this.token === "string" ? this.token : this.token(options)),
+      openSocket: this.options.openSocket ?? openSocketIo,
+      clock: systemClock,
+      random: Math.random,
+      watchWake,
+      debug: (...line) => this.log(...line),
+      client: { name: "@pytake/realtime", version: VERSION },
+    });
+    connection.onEvent((name, data) => this.receive(name, data));
+    connection.onSession(() => this.rejoin());
+    return connection;
   }
 
   private emit(event: string, payload: unknown): void {

@@ -60,6 +60,32 @@ test("a join before the connection happens as soon as there is one", async () =>
   expect([...server.connections][0]?.rooms).toContain(fake.body.id);
 });
 
+test("a fresh token takes the place of one that expired, at once", async () => {
+  const { server, client } = await connected();
+  server.validToken = (token) => token.endsWith("#1");
+  server.cutAll();
+  await vi.waitFor(() => expect(server.handshakes.length).toBeGreaterThanOrEqual(3), 4_000);
+  expect(client.isConnected()).toBe(false);
+
+  client.connect(server.token(server.world.users[0]?.id ?? "", 1));
+  await settle();
+
+  expect(client.isConnected()).toBe(true);
+});
+
+test("a fresh token brings back a connection that a code has stopped", async () => {
+  const { server, client } = await connected();
+  const [connection] = server.connections;
+  if (connection) server.expel(connection, "token_revoked");
+  await settle();
+
+  client.connect(server.token(server.world.users[0]?.id ?? "", 1));
+  await settle();
+
+  expect(client.isConnected()).toBe(true);
+  expect(server.handshakes.at(-1)?.token).toMatch(/#1$/);
+});
+
 test("disconnecting ends it", async () => {
   const { server, client } = await connected();
   expect(client.isConnected()).toBe(true);
