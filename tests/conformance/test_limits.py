@@ -217,6 +217,23 @@ async def test_places_of_a_dead_pod_come_free_and_a_late_one_goes_first(redis_ur
 
 
 @pytest.mark.integration
+async def test_a_refused_heartbeat_ends_nothing(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    await commands.call("SET", "pytake:pods", "no hash")
+    places, ana = RedisPlaces(commands, "pod-1", CAP), someone()
+
+    await places.beat()
+    seatings = [await places.take(ana, connection(name)) for name in range(CAP + 1)]
+    await commands.call("DEL", "pytake:pods")
+    await places.beat()
+
+    assert [len(seating.must_go) for seating in seatings] == [0, 0, 0, 1]
+    assert await commands.call("HKEYS", "pytake:pods") == [b"pod-1"]
+    await commands.stop()
+
+
+@pytest.mark.integration
 async def test_limits_go_on_by_themselves_while_redis_is_away(redis_url: str) -> None:
     commands = RedisCommands(parse_address(redis_url))
     await commands.start()

@@ -82,10 +82,10 @@ class RedisPlaces:
         try:
             replies = await self._commands.calls([["TIME"], ["HGETALL", PODS_KEY]])
             now = _milliseconds(_good(replies[0]))
-            await self._commands.calls([["HSET", PODS_KEY, self._pod_id, now]])
+            stored = _good(replies[1])
+            _good((await self._commands.calls([["HSET", PODS_KEY, self._pod_id, now]]))[0])
         except Unavailable:
             return
-        stored = _good(replies[1])
         beats = {stored[i].decode(): now - int(stored[i + 1]) for i in range(0, len(stored), 2)}
         self._note(shared=True)
         self._ages = {pod: max(0, age) for pod, age in beats.items()}
