@@ -15,24 +15,6 @@ function Messages({ id }: { id: string }) {
     .map(({ key, ...item }) => <MessageRow key={key} {...item} open={open} searched="" />);
 }
 
-beforeEach, expect, test } from "vitest";
-
-import { MessageRow } from "../src/thread/MessageRow";
-import { timelineOf } from "../src/thread/timeline";
-import { pt } from "../src/words/pt";
-import { type Page, page } from "./page";
-
-let inbox: Page;
-
-function Messages({ id }: { id: string }) {
-  const open = useConversation(id);
-  return timelineOf(open.messages, open.outgoing, open.hasOlder).map((item) =>
-    item.kind === "message" ? (
-      <MessageRow key={item.key} {...item} open={open} searched="" />
-    ) : null,
-  );
-}
-
 beforeEach(async () => {
   inbox = await page();
 });
