@@ -1,6 +1,7 @@
 import { useCallback, useSyncExternalStore } from "react";
 
 const PREFIX = "pytake.draft.";
+const BASE_PREFIX = "pytake.draft-base.";
 const listeners = new Set<() => void>();
 
 /** The text that was begun in a conversation; survives a reload. */
@@ -11,8 +12,22 @@ export function draftOf(conversationId: string): string {
 export function keepDraft(conversationId: string, text: string): void {
   if (draftOf(conversationId) === text) return;
   if (text) localStorage.setItem(PREFIX + conversationId, text);
-  else localStorage.removeItem(PREFIX + conversationId);
+  else {
+    localStorage.removeItem(PREFIX + conversationId);
+    localStorage.removeItem(BASE_PREFIX + conversationId);
+  }
   for (const listener of listeners) listener();
+}
+
+/** The newest `seq` that was on the screen when the draft was begun, where that is known. */
+export function draftBaseOf(conversationId: string): number | undefined {
+  const base = localStorage.getItem(BASE_PREFIX + conversationId);
+  return base === null ? undefined : Number(base);
+}
+
+/** Kept for as long as there is a draft. */
+export function keepDraftBase(conversationId: string, seq: number): void {
+  if (draftOf(conversationId)) localStorage.setItem(BASE_PREFIX + conversationId, String(seq));
 }
 
 function subscribe(listener: () => void): () => void {

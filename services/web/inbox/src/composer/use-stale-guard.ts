@@ -1,7 +1,8 @@
 import type { MessageBody } from "@pytake/realtime";
 import type { OpenConversation } from "@pytake/realtime/react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { useSession } from "../session/use-session";
+import { draftBaseOf, keepDraftBase } from "./drafts";
 
 /** What colleagues wrote since the draft was begun. */
 export function answeredMeanwhile(
@@ -15,35 +16,34 @@ export function answeredMeanwhile(
   );
 }
 
-/** Holds a reply back once when a colleague has answered while it was being written. */
+/** Holds a reply back once when a colleague has answered since it was begun, also before a reload. */
 export function useStaleGuard(open: OpenConversation, hasDraft: boolean) {
   const { user } = useSession();
-  const base = useRef(open.lastSeq);
   const [isShown, setShown] = useState(false);
-  const { lastSeq, messages } = open;
+  const { id, phase, lastSeq, messages } = open;
+  // Before the messages are there nothing was on the screen to write an answer to.
+  const seen = phase === "ready" ? Math.max(lastSeq, messages.at(-1)?.seq ?? 0) : undefined;
 
   useEffect(() => {
-    if (!hasDraft) {
-      base.current = lastSeq;
-      setShown(false);
-    }
-  }, [hasDraft, lastSeq]);
+    if (!hasDraft) setShown(false);
+    else if (seen !== undefined && draftBaseOf(id) === undefined) keepDraftBase(id, seen);
+  }, [id, hasDraft, seen]);
 
-  return useMemo(
-    () => ({
+  return useMemo(() => {
+    const newer = () => answeredMeanwhile(messages, draftBaseOf(id) ?? lastSeq, user.id);
+    return {
       isShown,
-      messages: isShown ? answeredMeanwhile(messages, base.current, user.id) : [],
+      messages: isShown ? newer() : [],
       /** False when the reply must be looked at again; the messages are shown then. */
       mayPass() {
-        const isStale = answeredMeanwhile(messages, base.current, user.id).length > 0;
+        const isStale = newer().length > 0;
         setShown(isStale);
         return !isStale;
       },
       reset() {
-        base.current = lastSeq;
+        if (seen !== undefined) keepDraftBase(id, seen);
         setShown(false);
       },
-    }),
-    [isShown, messages, lastSeq, user.id],
-  );
+    };
+  }, [isShown, id, messages, lastSeq, seen, user.id]);
 }
