@@ -15,7 +15,7 @@ import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
 import type { OutboxItem } from "./outbox.js";
 import { ReadPosition } from "./read-position.js";
 import type { Rest } from "./rest.js";
-import { retryDelayMs } from "./retry.js";
+import { pauseMs, retryDelayMs } from "./retry.js";
 import { Store } from "./store.js";
 import type { Unsubscribe } from "./subscribers.js";
 import { OthersTyping, OwnTyping } from "./typing.js";
@@ -91,6 +91,8 @@ export class Conversation extends Store<ConversationSnapshot> {
   private hasOlder = false;
   private olderNotes: string | null = null;
   private isLoadingOlder = false;
+  private olderFailures = 0;
+  private cancelOlder: Unsubscribe | undefined;
   private viewers: readonly Viewer[] = [];
   private viewerCount = 0;
   /** The head that the last join named: complete once the cursor is there. */
@@ -136,6 +138,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     }
   }
 
+  /** After a failure `isLoadingOlder` stays until the next try makes sense. Never rejects. */
   async loadOlder(): Promise<void> {
     if (!this.hasOlder || this.isLoadingOlder || this.phase !== "ready") return;
     this.isLoadingOlder = true;
@@ -147,10 +150,18 @@ export class Conversation extends Store<ConversationSnapshot> {
       }
       this.log.merge(page.items);
       this.hasOlder = page.next_cursor !== null;
-    } finally {
-      this.isLoadingOlder = false;
-      this.changed();
+      this.olderFailures = 0;
+      this.mayLoadOlder();
+    } catch (error) {
+      this.olderFailures += 1;
+      const wait = pauseMs(this.olderFailures, RealtimeError.of(error).retryAfterMs);
+      this.cancelOlder = this.clock.after(wait, () => this.mayLoadOlder());
     }
+  }
+
+  private mayLoadOlder(): void {
+    this.isLoadingOlder = false;
+    this.changed();
   }
 
   /** Note something for colleagues; it is on their screens, and never on the customer's. */
@@ -185,6 +196,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.isClosed = true;
     this.own.stop();
     this.cancelHeal?.();
+    this.cancelOlder?.();
     this.reading.close();
     this.silence();
     this.send("leave_conversation");

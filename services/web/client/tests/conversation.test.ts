@@ -117,6 +117,33 @@ test("older pages come when they are asked for and keep the order", async () => 
   expect(conversation.snapshot().hasOlder).toBe(false);
 });
 
+test("an older page that failed is not asked for again before the server may be", async () => {
+  const made = await started();
+  const fake = made.server.world.addConversation("Carla");
+  for (let n = 1; n <= 60; n += 1) made.server.world.receive(fake, String(n));
+  const { conversation } = made.client.openConversation(fake.body.id);
+  await made.server.clock.advance(100);
+  const before = made.server.requests.length;
+  // A page at the very top asks whenever it may.
+  conversation.subscribe(() => void conversation.loadOlder());
+  const busy = { code: "rate_limited", retryable: true };
+  made.server.nextAnswers.push(
+    { status: 429, body: busy, headers: { "retry-after": "7" } },
+    { status: 503, body: busy },
+    { status: 503, body: busy },
+  );
+
+  await conversation.loadOlder();
+  const asked: number[] = [];
+  for (let n = 0; n < 26; n += 1) {
+    await made.server.clock.advance(1_000);
+    asked.push(made.server.requests.length - before);
+  }
+
+  expect([asked[5], asked[8], asked[11], asked[16], asked[22]]).toEqual([1, 2, 2, 3, 3]);
+  expect(conversation.snapshot().messages).toHaveLength(60);
+});
+
 test("a status that arrives before the page with its message is not lost", async () => {
   const made = await started();
   const fake = made.server.world.addConversation("Carla");
