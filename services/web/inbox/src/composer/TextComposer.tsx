@@ -15,7 +15,7 @@ import { useNow } from "../use-now";
 import { useWords } from "../words";
 import { timeLeft } from "../words/times";
 import { AttachmentChips } from "./AttachmentChips";
-import { useAttachments } from "./attachments";
+import { useAttachments, withText } from "./attachments";
 import { CannedReplies, useCanned } from "./CannedReplies";
 import { draftOf, keepDraft, takeIntoComposer } from "./drafts";
 import { EmojiButton } from "./EmojiButton";
@@ -53,16 +53,10 @@ export function TextComposer({ open, conversation, hasWindow, onNote }: Props) {
   const send = useCallback(
     (isAnyway = false) => {
       if (!canSend || (!isAnyway && !guard.mayPass())) return;
-      const caption = text.trim();
-      const uploaded = files.take();
-      uploaded.forEach((file, index) => {
-        open.send({
-          ...file,
-          content: { ...file.content, ...(index === 0 && caption ? { caption } : {}) },
-        });
-      });
-      if (uploaded.length === 0)
-        open.send({ content: { text: caption }, based_on_seq: open.lastSeq });
+      for (const draft of withText(files.take(), text.trim())) {
+        const isText = draft.message_type === undefined;
+        open.send(isText ? { ...draft, based_on_seq: open.lastSeq } : draft);
+      }
       setText("");
       guard.reset();
       field.current?.focus();

@@ -15,12 +15,26 @@ export interface Attachment {
   height?: number;
 }
 
+/** What WhatsApp takes beside a file, in characters; audio takes none. */
+const LONGEST_CAPTION = 1_024;
+
 let lastId = 0;
 
 export function messageTypeOf(mime: string): MessageType {
   const [kind] = mime.split("/");
   if (mime === "image/jpeg" || mime === "image/png") return "image";
   return kind === "video" || kind === "audio" ? kind : "document";
+}
+
+/** Files with a text: as caption of the first file that takes it, else as a message before them. */
+export function withText(files: readonly Draft[], text: string): Draft[] {
+  if (!text) return [...files];
+  const fits = [...text].length <= LONGEST_CAPTION;
+  const captioned = fits ? files.find(({ message_type }) => message_type !== "audio") : undefined;
+  if (!captioned) return [{ content: { text } }, ...files];
+  return files.map((file) =>
+    file === captioned ? { ...file, content: { ...file.content, caption: text } } : file,
+  );
 }
 
 /** Files on their way to the server, each with progress and a way to cancel. */
@@ -59,9 +73,10 @@ export function useAttachments() {
     setFiles((all) => all.filter((file) => file.id !== id));
   }, []);
 
+  /** Take those that are there; a chip that failed stays to be seen. */
   const take = useCallback((): Draft[] => {
     const ready = files.filter((file) => file.state === "ready");
-    setFiles([]);
+    setFiles((all) => all.filter((file) => !ready.includes(file)));
     return ready.map((file) => draftOf(file));
   }, [files]);
 
