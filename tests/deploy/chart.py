@@ -22,6 +22,16 @@ LEAST: dict[str, Any] = {
 Objects = list[dict[str, Any]]
 
 
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, as a strict reader in the cluster would."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"twice: {twice}", node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
 class Refused(Exception):
     """Helm stopped; the text is what the operator reads."""
 
@@ -33,6 +43,7 @@ def render(
 
     Raises:
         Refused: The values are not accepted.
+        yaml.YAMLError: A document is no YAML, or has a key twice.
     """
     text = values.read_text() if isinstance(values, Path) else yaml.safe_dump(dict(values))
     command = [str(ROOT / ".tools" / "helm" / helm), "template", "rt", str(CHART), "--values", "-"]
@@ -42,7 +53,8 @@ def render(
     )  # fmt: skip
     if done.returncode != 0:
         raise Refused(done.stderr)
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
+    documents = yaml.load_all(done.stdout, _StrictLoader)
+    return [document for document in documents if document]
 
 
 def with_values(**changes: Any) -> dict[str, Any]:

@@ -221,6 +221,30 @@ def test_a_changed_setting_replaces_the_pods() -> None:
     assert checksum(LEAST) != checksum(with_values(gateway={"maxConnections": 7}))
 
 
+def test_a_setting_given_by_name_replaces_the_charts_own() -> None:
+    values = with_values(settings={"PYTAKE_MAX_CONNECTIONS": 7, "PYTAKE_LOG_LEVEL": "debug"})
+
+    (settings,) = of_kind(render(values), "ConfigMap", "-settings")
+
+    assert settings["data"]["PYTAKE_MAX_CONNECTIONS"] == "7"
+    assert settings["data"]["PYTAKE_LOG_LEVEL"] == "debug"
+    assert settings["data"]["PYTAKE_PORT"] == "8000"
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_large_numbers_stay_integers(helm: str) -> None:
+    values = with_values(
+        settings={"PYTAKE_SEND_BUFFER_TOTAL_BYTES": 268_435_456, "PYTAKE_PING_INTERVAL": 2.5},
+        gateway={"maxConnections": 10_000_000},
+    )
+
+    (settings,) = of_kind(render(values, helm=helm), "ConfigMap", "-settings")
+
+    assert settings["data"]["PYTAKE_SEND_BUFFER_TOTAL_BYTES"] == "268435456"
+    assert settings["data"]["PYTAKE_MAX_CONNECTIONS"] == "10000000"
+    assert settings["data"]["PYTAKE_PING_INTERVAL"] == "2.5"
+
+
 def test_only_a_gateway_that_tells_its_cost_gets_a_token_and_only_to_patch_pods() -> None:
     objects = render(with_values(gateway={"podDeletionCost": True}))
 

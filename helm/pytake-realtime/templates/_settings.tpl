@@ -1,5 +1,15 @@
-{{- /* PYTAKE_* without secrets: the ConfigMap. */ -}}
+{{- /* PYTAKE_* without secrets: the ConfigMap. What `settings` names stands above the chart's own. */ -}}
 {{- define "pytake.settings" -}}
+{{- $settings := mergeOverwrite (include "pytake.ownSettings" . | fromYaml) .Values.settings -}}
+{{- range $name, $value := $settings }}
+{{- /* Helm reads numbers as floats, and writes large ones as 2.68e+08, which is no integer to us. */ -}}
+{{- $text := toString $value -}}
+{{- if regexMatch "^[0-9.]+e\\+[0-9]+$" $text -}}{{- $text = printf "%.0f" (float64 $text) -}}{{- end }}
+{{ $name }}: {{ $text | quote }}
+{{- end }}
+{{- end -}}
+
+{{- define "pytake.ownSettings" -}}
 {{- $v := .Values -}}
 PYTAKE_HOST: "0.0.0.0"
 PYTAKE_PORT: "8000"
@@ -35,9 +45,6 @@ PYTAKE_MEDIA_URL: "file:/tmp/media"
 PYTAKE_OTLP_ENDPOINT: {{ $v.tracing.endpoint | quote }}
 PYTAKE_TRACE_SAMPLE_RATIO: {{ $v.tracing.sampleRatio | quote }}
 PYTAKE_DEMO: "off"
-{{- range $name, $value := $v.settings }}
-{{ $name }}: {{ $value | quote }}
-{{- end }}
 {{- end -}}
 
 {{- define "pytake.secretEnv" -}}
