@@ -73,6 +73,19 @@ def test_a_broadcast_is_one_observation_of_all_who_got_it(metrics, deliveries, c
     assert metrics.events_sent.value("message:new") == 1000
 
 
+@pytest.mark.parametrize("traceparent", [None, new_traceparent(sample_ratio=1)])
+def test_an_event_of_the_next_version_is_counted_as_other(
+    metrics, deliveries, clock, traceparent
+) -> None:
+    clock.now = COMMITTED + 0.03
+
+    deliveries(replace(event(1, name="poll:new"), traceparent=traceparent), 5, "live")
+
+    assert metrics.message_delivery_seconds.cell("other", "remote").count == 5
+    assert metrics.events_sent.value("other") == 5
+    assert metrics.undeclared_labels.value() == 0
+
+
 def test_a_replay_is_no_delivery_in_time(metrics, deliveries, clock) -> None:
     clock.now = COMMITTED + 3600
 

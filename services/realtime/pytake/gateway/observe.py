@@ -21,6 +21,7 @@ from pytake.contract.client_events import MessageReceipt
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConversationId
 from pytake.gateway.connection import RECEIPTS, Connection
+from pytake.observability.instruments import OTHER
 from pytake.observability.labels import DELIVERED_EVENTS
 from pytake.observability.metrics import Metrics
 from pytake.observability.registry import SECONDS
@@ -111,6 +112,7 @@ class Deliveries:
             )
             for name in DELIVERED_EVENTS
         }
+        self._other = self._cells[OTHER]
 
     def __call__(self, event: ConversationEvent, reached: int, kind: str) -> None:
         """Count one event that was written to so many connections.
@@ -120,7 +122,7 @@ class Deliveries:
         """
         if reached == 0:
             return
-        sent, cell = self._cells[event.name]
+        sent, cell = self._cells.get(event.name, self._other)
         sent.value += reached
         if kind == "replay":
             self._metrics.recovered_messages.inc(amount=reached)
@@ -153,7 +155,7 @@ class Deliveries:
         if seconds < 0:
             self._metrics.clock_skew.inc()
             seconds = 0.0
-        cell = self._cells[name][1]
+        cell = self._cells.get(name, self._other)[1]
         if not is_sampled(event.traceparent) or not self._may_trace.take():
             cell.observe(seconds, reached)
             return

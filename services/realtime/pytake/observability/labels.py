@@ -70,7 +70,9 @@ DURABLE_EVENTS = (
     "note:new",
     "note:removed",
 )
-DELIVERED_EVENTS = (*DURABLE_EVENTS, "message:status_batch")
+DELIVERED_EVENTS = (*DURABLE_EVENTS, "message:status_batch", "other")
+"""While a rollout goes on, pods hear of events that only the next version knows."""
+
 SERVER_EVENTS = (
     *DELIVERED_EVENTS,
     "connected",
@@ -87,7 +89,6 @@ SERVER_EVENTS = (
     "server:draining",
     "error",
     "pong",
-    "other",
 )
 ROLES = ("admin", "agent", "bot")
 TRANSPORTS = ("websocket", "polling")

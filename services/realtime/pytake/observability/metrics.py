@@ -228,7 +228,7 @@ class Metrics(Registry):
         self.message_receipt_seconds = on.histogram(
             "message_receipt_seconds",
             "Commit to the client's receipt, sampled.",
-            event=of.DELIVERED_EVENTS,
+            event=(*of.DURABLE_EVENTS, "other"),
             buckets=FEW_SECONDS,
             target="p99 within 500 ms",
         )
