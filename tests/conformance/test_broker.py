@@ -204,6 +204,23 @@ async def test_subscribing_again_right_after_unsubscribing_is_heard(broker: Brok
     await eventually(lambda: here.seqs() == [1], "the event")
 
 
+async def test_an_event_that_its_listener_cannot_bear_is_passed_over(broker: Broker) -> None:
+    here = await broker.pod("here0000")
+    chosen = conversation()
+
+    def bear(heard: ConversationEvent) -> None:
+        if heard.seq == 2:
+            raise KeyError(heard.name)
+        here.heard.append(heard)
+
+    here.feed.listen(bear, here._interrupted)
+    await here.feed.subscribe(chosen)
+
+    await broker.publisher.publish([event(chosen, seq) for seq in (1, 2, 3)])
+
+    await eventually(lambda: here.seqs() == [1, 3], "the events around it")
+
+
 async def test_a_close_order_reaches_the_pod_it_names(broker: Broker) -> None:
     here, there = await broker.pod("here0000"), await broker.pod("there000")
     order = CloseOrder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import aiohttp
@@ -93,6 +94,34 @@ async def test_an_interrupted_feed_is_followed_by_a_comparison_and_a_resync(
 
     assert await ana.next("resync") == {"scope": "inbox"}
     await ana.until(lambda: ana.seqs() == [lost], "the lost event")
+
+
+def no_link(media_id: str) -> str:
+    raise KeyError(media_id)
+
+
+async def test_an_event_that_cannot_be_delivered_is_passed_over_whatever_its_source(
+    cluster: Cluster, connect: Any
+) -> None:
+    pod = await cluster.pod(link=no_link)
+    conversation = await cluster.conversation()
+    ana, bruno = await connect(pod, "ana"), await connect(pod, "bruno")
+    head = (await ana.join(conversation))["seq"]
+
+    bad = [await cluster.write(conversation, media_id=str(uuid.uuid4()))]
+    bad.append(await cluster.store_text(conversation, media_id=str(uuid.uuid4())))
+    from_the_store = await cluster.store_text(conversation)
+    published = await cluster.write(conversation)
+    good = [each.events[-1].seq for each in (from_the_store, published)]
+    await ana.until(lambda: good[-1] in ana.seqs(), "what was published after it")
+    await bruno.join(conversation, last_seq=head)
+    good.append((await cluster.write(conversation)).events[-1].seq)
+
+    for client in (ana, bruno):
+        await client.until(lambda client=client: good[-1] in client.seqs(), "the last one")
+        assert client.seqs() == good
+    # Each of the two was tried for Ana and for Bruno.
+    assert pod.gateway.metrics.unhandled_errors.value("task") == 4
 
 
 class StoreOnAndOff:

@@ -70,6 +70,7 @@ class RedisEventFeed:
         self._lost_at: float | None = None
         self.on_lag: Callable[[float], None] = lambda seconds: None
         self.on_outage: Callable[[float], None] = lambda seconds: None
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
 
     # --- life -----------------------------------------------------------------------------
 
@@ -207,6 +208,9 @@ class RedisEventFeed:
                 await self._serve(link)
             except LinkLost as error:
                 self._lost(str(error))
+            except Exception as error:
+                self._failed("keep the feed", error)
+                self._lost(type(error).__name__)
             if self.has_heard:
                 back_off.success()
             self.has_heard = False
@@ -244,7 +248,11 @@ class RedisEventFeed:
     def _take(self, message: list[bytes], left: set[str]) -> None:
         kind = message[0]
         if kind == b"message":
-            self._heard(message[1].decode(), message[2])
+            try:
+                self._heard(message[1].decode(), message[2])
+            except Exception as error:
+                # What one listener cannot bear must not make the pod deaf to all else.
+                self._failed("take a message", error)
         elif kind in (b"subscribe", b"unsubscribe"):
             channel = message[1].decode()
             self._acknowledged(channel)
@@ -269,6 +277,10 @@ class RedisEventFeed:
 
     async def _tell_interrupted(self, listener: Callable[[], Awaitable[None]]) -> None:
         await listener()
+
+    def _failed(self, what: str, error: BaseException) -> None:
+        log.error("feed failed", what=what, exc_info=error)
+        self.on_failure(error)
 
     def _heard(self, channel: str, body: bytes) -> None:
         if channel.startswith(CHANNEL_PREFIX):

@@ -36,6 +36,7 @@ class Audience:
         on_shown_out: Told of a connection that lost a conversation.
         on_message: Told of each message that goes out, for what ends with it.
         deliveries: Told of each event and how many got it; says who is asked to confirm.
+        on_failure: Told what failed, and why, of an event that could not be delivered.
         link: Signs the addresses of files in messages; None: messages name the ids alone.
     """
 
@@ -47,6 +48,7 @@ class Audience:
         on_shown_out: Callable[[Connection, Room], None],
         on_message: Callable[[Room, ConversationEvent], None],
         deliveries: Deliveries,
+        on_failure: Callable[[str, BaseException], None],
         link: Link | None = None,
     ) -> None:
         self._emitter = emitter
@@ -54,6 +56,7 @@ class Audience:
         self._on_shown_out = on_shown_out
         self._on_message = on_message
         self._deliveries = deliveries
+        self._on_failure = on_failure
         self._tells_emits = writes_debug_lines()
         self._link = link
         self._runs: dict[ConversationId, StatusRun] = {}
@@ -111,20 +114,30 @@ class Audience:
         self._emitter.send(connection.sid, prepare(event, json_bytes(data)))
 
     def deliver(self, room: Room, events: list[ConversationEvent]) -> None:
-        """Write events to the members, in order; statuses wait for those who batch them."""
+        """Write events to the members, in order; statuses wait for those who batch them.
+
+        One that cannot be written is passed over: it would fail again from the store, and
+        those behind it would wait for ever. Clients see the hole and ask by REST.
+        """
         for event in events:
-            data = self._data(event)
-            packet = prepare(event.name, data)
-            if is_status(event) and self._coalesce_seconds > 0:
-                reached = self._deliver_status(room, event, packet)
-            else:
-                self.flush_statuses(room)
-                reached = self._deliver_to_all(room, event, data, packet)
-            self._deliveries(event, reached, "live")
-            if self._tells_emits:
-                tell_emit(event.name, "conversation", reached, seq=event.seq)
-            if event.name == DurableEvent.MESSAGE_NEW:
-                self._on_message(room, event)
+            try:
+                self._deliver(room, event)
+            except Exception as error:
+                self._on_failure("deliver an event", error)
+
+    def _deliver(self, room: Room, event: ConversationEvent) -> None:
+        data = self._data(event)
+        packet = prepare(event.name, data)
+        if is_status(event) and self._coalesce_seconds > 0:
+            reached = self._deliver_status(room, event, packet)
+        else:
+            self.flush_statuses(room)
+            reached = self._deliver_to_all(room, event, data, packet)
+        self._deliveries(event, reached, "live")
+        if self._tells_emits:
+            tell_emit(event.name, "conversation", reached, seq=event.seq)
+        if event.name == DurableEvent.MESSAGE_NEW:
+            self._on_message(room, event)
 
     def _data(self, event: ConversationEvent) -> bytes:
         """Return an event's data as clients get it: as stored, but for links of files."""
@@ -175,10 +188,14 @@ class Audience:
         self._deliveries.batch(name, events, reached)
 
     def replay(self, connection: Connection, events: list[ConversationEvent]) -> None:
-        """Write missed events to one joiner, each with its own `seq`."""
+        """Write missed events to one joiner, each with its own `seq`; see `deliver` for those
+        that cannot be written."""
         for event in events:
-            self._emitter.send(connection.sid, prepare(event.name, self._data(event)))
-            self._deliveries(event, 1, "replay")
+            try:
+                self._emitter.send(connection.sid, prepare(event.name, self._data(event)))
+                self._deliveries(event, 1, "replay")
+            except Exception as error:
+                self._on_failure("replay an event", error)
 
     async def drained(self, connection: Connection) -> None:
         """Wait until the connection has taken what was written to it."""

@@ -194,6 +194,7 @@ class Gateway:
             on_shown_out=self._on_shown_out,
             on_message=self.typing.on_message,
             deliveries=self.deliveries,
+            on_failure=self.tasks.failed,
             link=ports.link,
         )
         self.rooms.audience = self.audience

@@ -34,9 +34,12 @@ class Tasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        log.error("task failed", task=task.get_name(), exc_info=error)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed(task.get_name(), error)
+
+    def failed(self, name: str, error: BaseException) -> None:
+        """Log and count what nobody expected, in a task or in what goes on without one."""
+        log.error("task failed", task=name, exc_info=error)
         if self._on_failure is not None:
             self._on_failure(error)
 

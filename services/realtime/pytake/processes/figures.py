@@ -149,6 +149,7 @@ def show_feed(commands: RedisCommands, feed: RedisEventFeed, metrics: Metrics) -
     )
     feed.on_lag = metrics.broker_lag_seconds.cell().observe
     feed.on_outage = metrics.broker_outage_seconds.cell().observe
+    feed.on_failure = lambda error: metrics.unhandled_errors.inc("task")
     metrics.broker_deaf_seconds.read_from(
         lambda: time.monotonic() - feed.heard_at if commands.is_up and feed.misses else 0.0
     )
