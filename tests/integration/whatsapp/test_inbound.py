@@ -17,7 +17,9 @@ from pytake.application.personal_data import PersonalData
 from pytake.domain.message import Message, MessageType
 from pytake.simulator.customers import PIXEL, keep_file
 from pytake.simulator.envelopes import signature
+from pytake.whatsapp import deliveries
 from pytake.whatsapp.media import storage_key
+from pytake.whatsapp.payloads import Item, parse_delivery
 
 pytestmark = pytest.mark.integration
 
@@ -37,7 +39,10 @@ async def deliver(bench: Bench, *values: dict[str, Any]) -> None:
     """Post one body that the simulator itself would not write."""
     metadata = {"phone_number_id": bench.channel.phone_number_id}
     changes = [{"field": "messages", "value": {"metadata": metadata} | v} for v in values]
-    body = json.dumps({"entry": [{"id": "1", "changes": changes}]}).encode()
+    await post(bench, json.dumps({"entry": [{"id": "1", "changes": changes}]}).encode())
+
+
+async def post(bench: Bench, body: bytes) -> None:
     http: httpx.AsyncClient = bench.simulator.postman._http
     headers = {"X-Hub-Signature-256": signature(body, "app secret")}
     answer = await http.post("/api/v1/webhooks/whatsapp", content=body, headers=headers)
@@ -79,6 +84,31 @@ async def test_poison_goes_to_quarantine_and_its_neighbours_are_stored(bench: Be
         "a message that is no object",
         "`statuses` is no list",
     }
+
+
+async def test_no_delivery_stops_those_behind_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(body: bytes) -> list[Item]:
+        if body == b"unforeseen":
+            raise LookupError
+        return parse_delivery(body)
+
+    monkeypatch.setattr(deliveries, "parse_delivery", parse)
+    for depth in (300, 2_000):
+        await post(bench, b'{"entry":' + b"[" * depth + b"]" * depth + b"}")
+    await post(bench, b"unforeseen")
+    await deliver(bench, {"metadata": "none", "history": [{"threads": [{"messages": [{}]}]}]})
+    good = {"id": "wamid.good", "from": PHONE, "type": "text", "text": {"body": "oi"}}
+    await deliver(bench, {"messages": [good]})
+
+    (message,) = await only_message(bench)
+    await eventually(lambda: _is_worked_off(bench), "everything is worked off")
+
+    page = await bench.store.quarantine.items(bench.organization, cursor=None, limit=10)
+    assert message.whatsapp_message_id == "wamid.good"
+    assert len(page.items) == 4
+    assert "failed: LookupError" in {item.reason for item in page.items}
 
 
 async def test_a_customer_with_and_without_the_ninth_digit_has_one_conversation(

@@ -42,9 +42,11 @@ from pytake.whatsapp.opt_outs import OptOuts
 from pytake.whatsapp.payloads import (
     ChangeItem,
     Item,
+    Json,
     MessageItem,
     Poison,
     StatusItem,
+    excerpt,
     parse_delivery,
 )
 from pytake.whatsapp.statuses import to_report
@@ -112,13 +114,13 @@ class DeliveryHandler:
         """Work the deliveries off and return the ids of those that are done."""
         lanes: dict[str, list[_Work]] = {}
         for delivery in deliveries:
-            for index, item in enumerate(parse_delivery(delivery.body)):
-                lanes.setdefault(item.lane, []).append(_Work(delivery, index, item))
+            for index, (lane, item) in enumerate(_items(delivery)):
+                lanes.setdefault(lane, []).append(_Work(delivery, index, item))
         unfinished: set[int] = set()
         gate = asyncio.Semaphore(LANES_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            for lane in lanes.values():
-                group.create_task(self._lane(lane, gate, unfinished))
+            for works in lanes.values():
+                group.create_task(self._lane(works, gate, unfinished))
         return [each.id for each in deliveries if each.id not in unfinished]
 
     async def _lane(
@@ -224,23 +226,24 @@ class DeliveryHandler:
         return True
 
     async def _quarantine(self, work: _Work, reason: str) -> str:
-        item, delivery = work.item, work.delivery
-        content: object = item.item if isinstance(item, Poison) else _raw(item)
-        organization = await self._organization(item.phone_number_id)
-        kept = content if isinstance(content, dict) else str(content)[:QUARANTINED_TEXT]
-        await self._ports.quarantine.put(
-            [
-                QuarantinedItem(
-                    id=_item_id(delivery, work.index),
-                    organization_id=organization,
-                    reason=reason,
-                    item=kept
-                    if len(str(kept)) <= QUARANTINED_TEXT
-                    else str(kept)[:QUARANTINED_TEXT],
-                    received_at=delivery.received_at,
-                )
-            ]
+        delivery = work.delivery
+        content = work.item.item if isinstance(work.item, Poison) else _raw(work.item)
+        organization = await self._organization(work.item.phone_number_id)
+        is_kept_whole = isinstance(content, dict) and len(str(content)) <= QUARANTINED_TEXT
+        item = QuarantinedItem(
+            id=_item_id(delivery, work.index),
+            organization_id=organization,
+            reason=reason,
+            item=content if is_kept_whole else str(content)[:QUARANTINED_TEXT],
+            received_at=delivery.received_at,
         )
+        try:
+            await self._ports.quarantine.put([item])
+        except Unavailable:
+            raise
+        except Exception:
+            # Better without this one than with none that comes after it.
+            log.exception("webhook_item_lost", reason=reason, delivery=delivery.id)
         log.warning("webhook_item_quarantined", reason=reason, delivery=delivery.id)
         return "quarantined"
 
@@ -260,7 +263,17 @@ class DeliveryHandler:
         return channel
 
 
-def _raw(item: MessageItem | StatusItem | ChangeItem) -> object:
+def _items(delivery: RawDelivery) -> list[tuple[str, Item]]:
+    """Return the items with their lanes; a body that our own code fails on is one of poison."""
+    try:
+        return [(item.lane, item) for item in parse_delivery(delivery.body)]
+    except Exception as error:
+        log.exception("webhook_delivery_failed", delivery=delivery.id)
+        poison = Poison(f"failed: {type(error).__name__}", excerpt(delivery.body))
+        return [(poison.lane, poison)]
+
+
+def _raw(item: MessageItem | StatusItem | ChangeItem) -> Json:
     if isinstance(item, MessageItem):
         return dict(item.message)
     return dict(item.status if isinstance(item, StatusItem) else item.value)

@@ -6,7 +6,7 @@ that nobody knows are ignored: Meta adds some every year.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ import orjson
 from pytake.domain.phone import variants
 
 Json = Mapping[str, Any]
+
+MAX_DEPTH = 100
+"""Of arrays and objects in each other; deeper ones can neither be walked through nor stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,33 @@ def parse_delivery(body: bytes) -> list[Item]:
     """Return every item of a delivery, in its order; never raises."""
     try:
         document = _decode(body)
-    except ValueError as error:
-        excerpt = body[:500].decode("utf-8", "replace").replace("\x00", "")
-        return [Poison(f"not JSON: {error}", excerpt)]
+    except (ValueError, RecursionError) as error:
+        return [Poison(f"not JSON: {error}", excerpt(body))]
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(document):
+        return [Poison("nested too deeply", excerpt(body))]
     if not isinstance(document, dict) or not isinstance(document.get("entry"), list):
         return [Poison("no WhatsApp delivery: `entry` is missing", _as_item(document))]
     return [item for entry in document["entry"] for item in _of_entry(entry)]
+
+
+def excerpt(body: bytes) -> str:
+    """Return the beginning of a body, as a text that can be stored."""
+    return body[:500].decode("utf-8", "replace").replace("\x00", "")
+
+
+def _is_too_deep(document: Any) -> bool:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [part for each in level for part in _parts(each)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _decode(body: bytes) -> Any:
@@ -196,7 +220,8 @@ def _statuses(number: str, statuses: Any) -> Iterator[Item]:
 
 def _history(number: str, value: Json) -> Iterator[Item]:
     """Old messages of the phone app, given once when a number joins with its history."""
-    own = str((value.get("metadata") or {}).get("display_phone_number", ""))
+    metadata = value.get("metadata")
+    own = str(metadata.get("display_phone_number", "")) if isinstance(metadata, dict) else ""
     for part in value["history"]:
         threads = part.get("threads") if isinstance(part, dict) else None
         for thread in threads if isinstance(threads, list) else []:
