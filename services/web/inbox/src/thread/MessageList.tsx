@@ -9,6 +9,7 @@ import { NoteRow } from "./NoteRow";
 import { OutgoingRow } from "./OutgoingRow";
 import { type TimelineItem, timelineOf } from "./timeline";
 import { useHeight } from "./use-height";
+import { useReading } from "./use-reading";
 
 const NEAR_END = 80;
 const NEAR_START = 600;
@@ -34,6 +35,7 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
   });
   const height = useHeight(scroller);
   const { isAtEnd, unseen, day, onScroll, toEnd } = useEnd(open, items, virtual, height);
+  useReading(open, isAtEnd);
 
   // A short conversation stands above the composer, where the next message will be. It is moved
   // by its transform: that is no layout, so nothing around it shifts.

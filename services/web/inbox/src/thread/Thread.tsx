@@ -1,6 +1,5 @@
 import { type OpenConversation, useConversation, useTyping } from "@pytake/realtime/react";
 import { CircleAlert, UserRoundX } from "lucide-react";
-import { useEffect } from "react";
 import { Composer } from "../composer/Composer";
 import type { DetailsSwitch } from "../frame/use-details";
 import { usePeople } from "../people";
@@ -19,7 +18,6 @@ interface Props {
 
 export function Thread({ id, searched, details }: Props) {
   const open = useConversation(id);
-  useReading(open);
   if (open.phase === "gone") return <Gone />;
   if (open.phase === "failed") return <Failed open={open} />;
   return (
@@ -31,19 +29,6 @@ export function Thread({ id, searched, details }: Props) {
       <Announcer messages={open.messages} />
     </>
   );
-}
-
-/** What is on the screen of a page that is looked at has been read. */
-function useReading(open: OpenConversation) {
-  const { phase, lastSeq, markRead } = open;
-  useEffect(() => {
-    const read = () => {
-      if (phase === "ready" && document.visibilityState === "visible") markRead(lastSeq);
-    };
-    read();
-    document.addEventListener("visibilitychange", read);
-    return () => document.removeEventListener("visibilitychange", read);
-  }, [phase, lastSeq, markRead]);
 }
 
 function TypingLine({ id }: { id: string }) {
