@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.js";
-import type { MessageBody, MessageType } from "./contract.gen.js";
+import type { ErrorCode, MessageBody, MessageType } from "./contract.gen.js";
 import { RealtimeError } from "./errors.js";
 import type { OutboxStorage } from "./outbox-storage.js";
 import type { Rest } from "./rest.js";
@@ -30,6 +30,13 @@ export interface OutboxItem {
   error?: { code: string; message: string; trace_id?: string; body: Record<string, unknown> };
 }
 
+/** Refusals of the user, not of the message: it goes out with the next token. */
+const OF_THE_TOKEN: ReadonlySet<string> = new Set<ErrorCode>([
+  "invalid_token",
+  "token_expired",
+  "token_revoked",
+]);
+
 export interface OutboxContext {
   userId: string;
   rest: Rest;
@@ -58,6 +65,8 @@ export class Outbox {
   private sending = new Set<string>();
   private attempts = new Map<string, number>();
   private timers = new Map<string, Unsubscribe>();
+  /** When the newest message was written: no two at the same time, so that their order can be stored. */
+  private newest = 0;
   private isClosed = false;
   private readonly changes = new Subscribers<[conversationId: string]>();
   private readonly acceptances = new Subscribers<[MessageBody]>();
@@ -81,7 +90,7 @@ export class Outbox {
   of(conversationId: string): readonly OutboxItem[] {
     return [...this.items.values()]
       .filter((item) => item.conversation_id === conversationId)
-      .sort((a, b) => a.created_at.localeCompare(b.created_at));
+      .sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
   }
 
   get waiting(): number {
@@ -97,7 +106,7 @@ export class Outbox {
       content: draft.content,
       ...(draft.based_on_seq === undefined ? {} : { based_on_seq: draft.based_on_seq }),
       ...(draft.retry_of === undefined ? {} : { retry_of: draft.retry_of }),
-      created_at: new Date(this.context.clock.now()).toISOString(),
+      created_at: new Date(Math.max(this.context.clock.now(), this.newest + 1)).toISOString(),
       state: "waiting",
     };
     this.change(item);
@@ -173,7 +182,7 @@ export class Outbox {
 
   private refused(item: OutboxItem, cause: unknown): boolean {
     const error = RealtimeError.of(cause);
-    if (!error.retryable) {
+    if (!error.retryable && !OF_THE_TOKEN.has(error.code)) {
       const { code, message, traceId, body } = error;
       const told = traceId === undefined ? {} : { trace_id: traceId };
       this.change({ ...item, state: "failed", error: { code, message, body, ...told } });
@@ -216,6 +225,7 @@ export class Outbox {
 
   private keep(item: OutboxItem): void {
     this.items.set(item.client_message_id, item);
+    this.newest = Math.max(this.newest, Date.parse(item.created_at));
     this.changes.tell(item.conversation_id);
   }
 

@@ -60,19 +60,15 @@ export class Rest {
   ): Promise<Response> {
     const given = this.options.getToken({ fresh });
     // No wait where there is none: what a user sends leaves before the page is rendered.
-    const token = typeof given === "string" ? given : await given;
+    const token = typeof given === "string" ? given : await given.catch(asUnreachable);
     const headers: Record<string, string> = { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     const send = this.options.fetch ?? fetch;
-    try {
-      return await send(`${this.options.url}/api/v1${path}`, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    } catch (error) {
-      throw unreachable(error);
-    }
+    return send(`${this.options.url}/api/v1${path}`, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch(asUnreachable);
   }
 }
 
@@ -84,14 +80,22 @@ async function isExpired(answer: Response): Promise<boolean> {
   return body.code === "token_expired" || body.code === "invalid_token";
 }
 
+/** A body that was cut, or that is no JSON as that of a captive portal, tells nothing of the request. */
 async function read<T>(answer: Response): Promise<T> {
-  if (answer.ok) return answer.status === 204 ? (undefined as T) : ((await answer.json()) as T);
-  throw await problem(answer);
+  if (!answer.ok) throw await problem(answer);
+  return answer.status === 204 ? (undefined as T) : answer.json().catch(asUnreachable);
+}
+
+function asUnreachable(error: unknown): never {
+  throw error instanceof RealtimeError ? error : unreachable(error);
 }
 
 /** Turn a refused answer into its error, whatever stands between us and the API said. */
 export async function problem(answer: Response): Promise<RealtimeError> {
-  const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+  const body = (await answer.json().catch((error) => {
+    if (!(error instanceof SyntaxError)) throw unreachable(error);
+    return {};
+  })) as Record<string, unknown>;
   const seconds = Number(answer.headers.get("retry-after"));
   const retryable = body.retryable ?? (answer.status >= 500 || answer.status === 429);
   return RealtimeError.from(

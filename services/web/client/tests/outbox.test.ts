@@ -3,6 +3,7 @@ import { MemoryOutboxStorage } from "../src/outbox-storage.js";
 import { refuse } from "../src/testing/index.js";
 import { type Bench, bench, started } from "./setup.js";
 
+const answerWith = (status: number, body: string) => ({ status, body });
 const say = (text: string) => ({ content: { text } });
 
 async function opened(made: Bench) {
@@ -89,6 +90,63 @@ test("a reply to a stale view is held back; sent again it goes out whatever was 
   await made.server.clock.advance(100);
 
   expect(fake.messages.at(-1)?.content.text).toBe("velha resposta");
+});
+
+test.each([
+  ["a page of a captive portal", answerWith(200, "<html>Sign in</html>")],
+  ["a body that was cut", answerWith(201, '{"id": "0000')],
+  ["a token that was refused", refuse(401, "token_revoked")],
+])("%s says nothing of the message: it goes on waiting and arrives once", async (_name, answer) => {
+  const made = await started();
+  const { fake, id } = await opened(made);
+  made.server.nextAnswers.push(answer);
+
+  made.client.send(id, say("olá"));
+  await made.server.clock.advance(100);
+  expect(made.client.snapshot().waiting).toBe(1);
+  await made.server.clock.advance(2_000);
+
+  expect(fake.messages.map((message) => message.content.text)).toEqual(["olá"]);
+});
+
+test("a token that can't be had at this moment fails no message", async () => {
+  let isAway = false;
+  const made = await started({
+    getToken: async () => {
+      if (isAway) throw new TypeError("Failed to fetch");
+      return made.server.token(made.user.id);
+    },
+  });
+  const { fake, id } = await opened(made);
+  isAway = true;
+
+  made.client.send(id, say("olá"));
+  await made.server.clock.advance(100);
+  isAway = false;
+  await made.server.clock.advance(30_000);
+
+  expect(fake.messages).toHaveLength(1);
+});
+
+test("what was written in the same moment keeps its order through a reload", async () => {
+  class Shuffled extends MemoryOutboxStorage {
+    override async all(userId: string) {
+      return (await super.all(userId)).reverse();
+    }
+  }
+  const storage = new Shuffled();
+  const made = await started({ storage });
+  const { fake, id } = await opened(made);
+  made.server.isRestDown = true;
+  for (const text of ["um", "dois", "três"]) made.client.send(id, say(text));
+  made.client.stop();
+  made.server.isRestDown = false;
+
+  const again = bench({ storage }, made.server);
+  again.client.start();
+  await made.server.clock.advance(1_000);
+
+  expect(fake.messages.map((message) => message.content.text)).toEqual(["um", "dois", "três"]);
 });
 
 test("a busy server is given the time that it asks for", async () => {

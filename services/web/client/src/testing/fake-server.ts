@@ -124,7 +124,8 @@ export class FakeServer<C extends Clock = FakeClock> {
           userId: token.split("#")[0] ?? "",
         })
       : refuse(401, "token_expired"));
-    return new Response(JSON.stringify(body), { status, headers: more ?? {} });
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return new Response(text, { status, headers: more ?? {} });
   };
 
   /** Every connection is cut, as when a pod is killed. */
