@@ -57,6 +57,16 @@ def render(
     return [document for document in documents if document]
 
 
+def notes(values: Mapping[str, Any]) -> str:
+    """Return what Helm prints after an installation."""
+    done = subprocess.run(
+        [str(ROOT / ".tools" / "helm" / "helm4"), "install", "rt", str(CHART), "--dry-run=client",
+         "--values", "-"],
+        input=yaml.safe_dump(dict(values)), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.partition("NOTES:")[2]
+
+
 def with_values(**changes: Any) -> dict[str, Any]:
     """Return the least values with changes; nested objects are merged, not replaced."""
     merged: dict[str, Any] = {key: dict(value) for key, value in LEAST.items()}

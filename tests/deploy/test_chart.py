@@ -12,7 +12,18 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from deploy.chart import CHART, HELMS, LEAST, PROFILES, Refused, of_kind, pods, render, with_values
+from deploy.chart import (
+    CHART,
+    HELMS,
+    LEAST,
+    PROFILES,
+    Refused,
+    notes,
+    of_kind,
+    pods,
+    render,
+    with_values,
+)
 from pytake.settings import Settings, load
 
 KUBERNETES = ("1.30", "1.34", "1.37")
@@ -180,6 +191,7 @@ def test_values_that_contradict_each_other_stop_with_a_sentence(
         {"gateway": {"replicaCount": 0}},
         {"settings": {"LOG_LEVEL": "debug"}},
         {"auth": {"algorithms": ["none"]}},
+        {"trustedProxies": ["ingress-nginx"]},
     ],
 )
 def test_values_that_nobody_knows_are_refused_by_the_schema(changes: dict[str, Any]) -> None:
@@ -229,6 +241,18 @@ def test_a_setting_given_by_name_replaces_the_charts_own() -> None:
     assert settings["data"]["PYTAKE_MAX_CONNECTIONS"] == "7"
     assert settings["data"]["PYTAKE_LOG_LEVEL"] == "debug"
     assert settings["data"]["PYTAKE_PORT"] == "8000"
+
+
+def test_the_notes_warn_of_a_proxy_that_is_not_trusted() -> None:
+    behind = {"ingress": {"enabled": True, "host": "chat.example.com"}}
+    trusted = {**behind, "trustedProxies": ["10.244.0.0/16", "fd00::/56"]}
+
+    (settings,) = of_kind(render(with_values(**trusted)), "ConfigMap", "-settings")
+
+    assert settings["data"]["PYTAKE_TRUSTED_PROXIES"] == "10.244.0.0/16,fd00::/56"
+    assert "trustedProxies is empty" in notes(with_values(**behind))
+    assert "trustedProxies is empty" not in notes(with_values(**trusted))
+    assert "trustedProxies is empty" not in notes(LEAST), "nobody is in front"
 
 
 @pytest.mark.parametrize("helm", HELMS)

@@ -16,6 +16,7 @@ PYTAKE_PORT: "8000"
 PYTAKE_METRICS_HOST: "0.0.0.0"
 PYTAKE_METRICS_PORT: "9090"
 PYTAKE_REDIS_CHANNEL: {{ $v.redis.channel | quote }}
+PYTAKE_TRUSTED_PROXIES: {{ join "," $v.trustedProxies | quote }}
 PYTAKE_JWT_ALGORITHMS: {{ join "," $v.auth.algorithms | quote }}
 PYTAKE_JWT_JWKS_URL: {{ $v.auth.jwksUrl | quote }}
 PYTAKE_JWT_ISSUER: {{ $v.auth.issuer | quote }}

@@ -45,6 +45,7 @@ module "release" {
   redis            = { host = module.redis.host }
   redis_password   = module.redis.password
   jwt_secret       = var.jwt_secret
+  trusted_proxies  = [module.cluster.cidr]
 
   depends_on = [module.monitoring]
 }

@@ -3,6 +3,11 @@ output "vpc_id" {
   value       = module.network.vpc_id
 }
 
+output "cidr" {
+  description = "Addresses of the network: those of the pods too, and so of the ingress controller."
+  value       = var.cidr
+}
+
 output "private_subnet_ids" {
   description = "Subnets of nodes and data stores."
   value       = module.network.private_subnets

@@ -25,6 +25,7 @@ module "values" {
   jwks_url                  = var.jwks_url
   ingress_profile           = var.ingress_profile
   ingress_class             = var.ingress_class
+  trusted_proxies           = var.trusted_proxies
   certificate_issuer        = var.certificate_issuer
   drain_seconds             = var.drain_seconds
   monitoring                = var.monitoring

@@ -139,6 +139,12 @@ variable "ingress_class" {
   description = "Ingress class."
 }
 
+variable "trusted_proxies" {
+  type        = list(string)
+  default     = []
+  description = "Networks of the proxies in front: only from there X-Forwarded-For is believed. Empty: all people share the proxy's address and its limits."
+}
+
 variable "certificate_issuer" {
   type        = string
   default     = ""

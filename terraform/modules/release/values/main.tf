@@ -39,6 +39,7 @@ locals {
       jwksUrl        = var.jwks_url
       allowedOrigins = var.allowed_origins
     }
+    trustedProxies = var.trusted_proxies
     ingress = {
       enabled   = true
       profile   = var.ingress_profile

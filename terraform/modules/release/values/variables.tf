@@ -125,6 +125,16 @@ variable "ingress_class" {
   description = "Ingress class."
 }
 
+variable "trusted_proxies" {
+  type        = list(string)
+  default     = []
+  description = "Networks of the proxies in front: only from there X-Forwarded-For is believed. Empty: all people share the proxy's address and its limits."
+  validation {
+    condition     = alltrue([for network in var.trusted_proxies : can(cidrhost(network, 0))])
+    error_message = "trusted_proxies must list networks such as 10.40.0.0/16."
+  }
+}
+
 variable "certificate_issuer" {
   type        = string
   default     = ""

@@ -44,6 +44,25 @@ run "sentinels_replace_the_host" {
   }
 }
 
+run "the_proxies_are_those_that_were_named" {
+  command = plan
+  variables {
+    trusted_proxies = ["10.40.0.0/16"]
+  }
+  assert {
+    condition     = yamldecode(output.yaml).trustedProxies[0] == "10.40.0.0/16"
+    error_message = "behind an ingress, everybody would share one address"
+  }
+}
+
+run "a_name_is_no_network" {
+  command = plan
+  variables {
+    trusted_proxies = ["ingress-nginx"]
+  }
+  expect_failures = [var.trusted_proxies]
+}
+
 run "any_origin_is_refused" {
   command = plan
   variables {
