@@ -12,7 +12,7 @@ from cluster.waiting import eventually
 from integration.gateway.pods import Cluster, Pod, user_id
 from pytake.domain.errors import Unavailable
 from pytake.domain.status import MessageStatus
-from pytake.gateway import heads, resync
+from pytake.gateway import heads, resync, tasks
 from pytake.gateway.pod import Options
 
 pytestmark = pytest.mark.integration
@@ -125,14 +125,18 @@ async def test_an_event_that_cannot_be_delivered_is_passed_over_whatever_its_sou
 
 
 class StoreOnAndOff:
-    """The event log of a store that can be away."""
+    """The event log of a store that can be away, and has bugs that show once."""
 
     def __init__(self, log: Any) -> None:
         self._log = log
         self.is_away = False
         self.new_epoch: str | None = None
+        self.bugs: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
+        if name in self.bugs:
+            self.bugs.remove(name)
+            raise KeyError(name)
         if self.is_away:
             raise Unavailable(detail="switched off")
         return getattr(self._log, name)
@@ -172,6 +176,35 @@ async def test_while_the_store_is_away_joins_are_refused_and_live_events_flow(
     await ana.until(lambda: ana.seqs() == [seq], "the live event")
     log.is_away = False
     await ana.join(other)
+
+
+async def test_loops_that_fail_as_nobody_expected_begin_anew(
+    cluster: Cluster, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr(heads, "COMPARE_SECONDS", 0.2)
+    monkeypatch.setattr(heads, "LOST_AFTER_SECONDS", 0.1)
+    log = StoreOnAndOff(cluster.store.event_log)
+    pod = await cluster.pod(event_log=log)
+    conversation = await cluster.conversation()
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    seqs = []
+    for question, act in (
+        ("replay", lambda: cluster.write(conversation, "behind a hole")),
+        ("access", lambda: cluster.assign(conversation, "ana")),
+        ("heads", lambda: cluster.store_text(conversation, "lost, and the last")),
+    ):
+        if question == "replay":
+            seqs.append((await cluster.store_text(conversation, "lost")).events[-1].seq)
+        log.bugs.add(question)
+        seqs.append((await act()).events[-1].seq)
+        await ana.until(lambda: seqs[-1] in ana.seqs(), f"what {question} is asked for")
+        assert not log.bugs
+
+    assert ana.seqs() == seqs
+    assert pod.gateway.metrics.unhandled_errors.value("task") == 3
 
 
 async def test_statuses_come_in_batches_to_who_asked_for_them_and_before_later_messages(

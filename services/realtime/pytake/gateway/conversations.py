@@ -24,7 +24,7 @@ from pytake.gateway.batching import Questions
 from pytake.gateway.connection import Connection, Membership
 from pytake.gateway.rooms import Room, Rooms
 from pytake.gateway.sequencer import Versions, versions_of
-from pytake.gateway.tasks import Tasks
+from pytake.gateway.tasks import AGAIN_SECONDS, Tasks
 from pytake.observability.metrics import Metrics
 
 MAX_ROOMS = 200
@@ -210,6 +210,10 @@ class Conversations:
             except PytakeError:
                 self._audience.show_out(connection, membership.room)
                 return
+            except Exception as error:
+                # A joiner whose replay just ended would be in the room and hear nothing.
+                self._tasks.failed("replay", error)
+                await asyncio.sleep(AGAIN_SECONDS)
 
     def _is_current(self, connection: Connection, membership: Membership) -> bool:
         mine = connection.joined.get(membership.room.conversation_id)

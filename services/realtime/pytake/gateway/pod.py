@@ -265,7 +265,7 @@ class Gateway:
             Unavailable: The store cannot be asked.
         """
         await self.rooms.start()
-        self.tasks.start(self.heads.run(), "compare heads")
+        self.tasks.keep(self.heads.run, "compare heads")
         self.viewers.start()
         self.server.manager_initialized = True
         self.server.manager.initialize()

@@ -152,8 +152,8 @@ class Rooms:
         """
         self.epoch = await self._log.epoch()
         self._feed.listen(self.on_event, self.on_interrupted)
-        self._tasks.start(self._mend(), "mend holes")
-        self._tasks.start(self._check(), "check rights of rooms")
+        self._tasks.keep(self._mend, "mend holes")
+        self._tasks.keep(self._check, "check rights of rooms")
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -284,7 +284,8 @@ class Rooms:
     async def _mend(self) -> None:
         """Read what is missing, with one query for all rooms that wait."""
         while True:
-            await self._hole_found.wait()
+            if not self._holes:
+                await self._hole_found.wait()
             self._hole_found.clear()
             failures = 0
             while self._holes:
@@ -329,7 +330,8 @@ class Rooms:
     async def _check(self) -> None:
         """Check the members of rooms whose next event was committed under newer rights."""
         while True:
-            await self._fence_found.wait()
+            if not self._fences:
+                await self._fence_found.wait()
             self._fence_found.clear()
             failures = 0
             while waiting := self._fenced():

@@ -8,6 +8,9 @@ import structlog
 
 log = structlog.get_logger()
 
+AGAIN_SECONDS = 1.0
+"""Until a loop that has failed begins anew: what fails each time fails once a second."""
+
 
 class Tasks:
     """A set of running tasks with one owner.
@@ -28,6 +31,18 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def keep(self, loop: Callable[[], Coroutine[Any, Any, None]], name: str) -> asyncio.Task[Any]:
+        """Run a loop that never ends by itself; one that fails begins anew after a pause."""
+        return self.start(self._keep(loop, name), name)
+
+    async def _keep(self, loop: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        while True:
+            try:
+                await loop()
+            except Exception as error:
+                self.failed(name, error)
+            await asyncio.sleep(AGAIN_SECONDS)
 
     def __len__(self) -> int:
         return len(self._running)

@@ -44,7 +44,7 @@ class Upkeep:
         self._assert_now = asyncio.Event()
 
     def start(self, tasks: Tasks) -> None:
-        tasks.start(self._keep_places(), "keep places")
+        tasks.keep(self._keep_places, "keep places")
 
     def assert_soon(self) -> None:
         """Enter the places again: the broker came back, perhaps empty."""

@@ -56,7 +56,7 @@ class Viewers:
 
     def start(self) -> None:
         self._board.listen(self._on_others)
-        self._tasks.start(self._repeat(), "show viewers again")
+        self._tasks.keep(self._repeat, "show viewers again")
 
     def joined(self, connection: Connection, room: Room) -> None:
         """Count a connection among the viewers."""
