@@ -21,7 +21,11 @@ try {
         ],
         formats: ["es"],
       },
-      rolldownOptions: { external: ["socket.io-client", "react"] },
+      rolldownOptions: {
+        external: ["socket.io-client", "react"],
+        // Vite leaves the spaces of a library in; the bundler of a page does not.
+        output: { minify: true },
+      },
     },
   });
   const bytes = built
