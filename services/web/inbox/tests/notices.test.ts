@@ -6,8 +6,14 @@ import { isQuiet, newsOf } from "../src/frame/notices";
 import { preferences } from "../src/preferences";
 
 function row(more: Partial<ConversationBody>): ConversationBody {
-  const last_message = { direction: "inbound" } as ConversationBody["last_message"];
-  return { assigned_to: null, inbound_count: 1, last_message, ...more } as ConversationBody;
+  const last_message = { direction: "inbound", seq: 7 } as ConversationBody["last_message"];
+  return {
+    assigned_to: null,
+    inbound_count: 1,
+    last_message,
+    last_seq: 7,
+    ...more,
+  } as ConversationBody;
 }
 
 test.each([
@@ -20,6 +26,8 @@ test.each([
   ],
   ["handed to me", row({ assigned_to: "me" }), row({ assigned_to: "bruno" }), "assigned"],
   ["a message to a colleague", row({ assigned_to: "bruno", inbound_count: 2 }), row({}), undefined],
+  ["a change of a row that was not known", row({ last_seq: 8 }), undefined, undefined],
+  ["a message and a change at once", row({ inbound_count: 2, last_seq: 8 }), row({}), "message"],
   ["only a status", row({ assigned_to: "me" }), row({ assigned_to: "me" }), undefined],
 ])("%s", (_name, now, before, news) => {
   expect(newsOf(now, before, "me")).toBe(news);

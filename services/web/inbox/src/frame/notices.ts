@@ -1,11 +1,12 @@
 import type { ConversationBody } from "@pytake/realtime";
 import { useClient } from "@pytake/realtime/react";
-import { useEffect } from "react";
+import { type RefObject, useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 import { summaryOf } from "../list/summary";
 import { type Preferences, preferences } from "../preferences";
 import { useHome, useSession } from "../session/use-session";
 import { useWords } from "../words";
+import { Bell } from "./bell";
 
 /** Whether the time of day (HH:MM) lies in the quiet hours; they may go over midnight. */
 export function isQuiet({ quiet, quietFrom, quietTo }: Preferences, time: string): boolean {
@@ -23,7 +24,10 @@ export function newsOf(
 ): "message" | "assigned" | undefined {
   const concerns = row.assigned_to === userId || row.assigned_to === null;
   if (row.assigned_to === userId && before && before.assigned_to !== userId) return "assigned";
-  const wrote = row.inbound_count > (before?.inbound_count ?? row.inbound_count - 1);
+  // Of a row that was not known, the newest event tells whether it is news of the customer.
+  const wrote = before
+    ? row.inbound_count > before.inbound_count
+    : row.last_message?.seq === row.last_seq;
   return concerns && wrote && row.last_message?.direction === "inbound" ? "message" : undefined;
 }
 
@@ -53,19 +57,20 @@ export function useNotices(): void {
   const home = useHome();
   const { user } = useSession();
   const [, navigate] = useLocation();
+  const bell = useBell();
   useEffect(
     () =>
       client.onRow((row, before) => {
         const news = newsOf(row, before, user.id);
         const time = new Date().toTimeString().slice(0, 5);
-        if (!news || document.hasFocus() || isQuiet(preferences(), time)) return;
+        if (!news || !bell.current?.mayRing || isQuiet(preferences(), time)) return;
         if (preferences().sound) ring();
         if (!preferences().notifications || Notification.permission !== "granted") return;
         const name = row.contact.name || row.contact.phone || words.noName;
         const isMessage = news === "message";
         const title = isMessage ? words.newMessageTitle(name) : words.newlyAssigned(name);
         const body = isMessage && row.last_message ? summaryOf(row.last_message, words) : "";
-        // One notification a conversation, also with many tabs: the newest replaces the others.
+        // One notification a conversation: the newest replaces the others.
         const notice = new Notification(title, { body, tag: row.id });
         notice.onclick = () => {
           window.focus();
@@ -73,6 +78,16 @@ export function useNotices(): void {
           notice.close();
         };
       }),
-    [client, words, home, user.id, navigate],
+    [client, words, home, user.id, navigate, bell],
   );
+}
+
+function useBell(): RefObject<Bell | undefined> {
+  const bell = useRef<Bell>(undefined);
+  useEffect(() => {
+    const held = new Bell();
+    bell.current = held;
+    return () => held.close();
+  }, []);
+  return bell;
 }
