@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from cluster.redis_cluster import RedisCluster
 from cluster.waiting import eventually
+from conftest import left_out_if_missing
 from pytake.application.connection_ports import ConnectionPlaces, EventRates
 from pytake.broker.redis import RedisCommands, parse_address
 from pytake.domain.ids import ConnectionId, UserId
@@ -19,6 +23,7 @@ from pytake.limits.memory import (
     MemoryPlaceTable,
 )
 from pytake.limits.redis import RedisEventRates, RedisPlaces
+from pytake.processes.redis_client import ClusterCommands, connect_redis
 
 CAP = 3
 
@@ -38,7 +43,20 @@ class Limits:
     rates: Callable[[int, float], EventRates]
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.integration)])
+@pytest.fixture(scope="module")
+def cluster_url(server_folder: Path) -> Iterator[str]:
+    with left_out_if_missing():
+        server = RedisCluster(server_folder)
+    with server:
+        yield server.url
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        *(pytest.param(k, marks=pytest.mark.integration) for k in ("redis", "cluster")),
+    ]
+)
 async def limits(request: pytest.FixtureRequest) -> AsyncIterator[Limits]:
     made = Limits()
     async with AsyncExitStack() as stack:
@@ -47,9 +65,17 @@ async def limits(request: pytest.FixtureRequest) -> AsyncIterator[Limits]:
             made.places = lambda pod: MemoryPlaces(pod, CAP, table)
             made.rates = MemoryEventRates
         else:
-            commands = RedisCommands(parse_address(request.getfixturevalue("redis_url")))
-            await commands.start()
-            stack.push_async_callback(commands.stop)
+            commands: Any
+            if request.param == "cluster":
+                client = connect_redis(request.getfixturevalue("cluster_url"))
+                stack.push_async_callback(client.aclose)
+                commands = ClusterCommands(client)
+                # As the pod's first heartbeat, before anybody comes.
+                await commands.calls([["TIME"]])
+            else:
+                commands = RedisCommands(parse_address(request.getfixturevalue("redis_url")))
+                await commands.start()
+                stack.push_async_callback(commands.stop)
             made.places = lambda pod: RedisPlaces(commands, pod, CAP)
             made.rates = lambda count, seconds: RedisEventRates(commands, count, seconds)
         yield made

@@ -10,9 +10,11 @@ from typing import Any
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pytake.broker.redis import parse_address
+from pytake.broker.redis_link import ReplyError
 from pytake.domain.errors import Unavailable
 
 TIMEOUT_SECONDS = 2.0
@@ -62,4 +64,13 @@ class ClusterCommands:
         for reply in replies:
             if isinstance(reply, RedisConnectionError | RedisTimeoutError | OSError):
                 raise Unavailable(detail="Redis is away.")
-        return list(replies)
+        return [_as_of_a_link(reply) for reply in replies]
+
+
+def _as_of_a_link(reply: Any) -> Any:
+    """Return what Redis sent: redis-py makes maps and sets of lists, and drops error codes."""
+    if isinstance(reply, dict):
+        return [part for pair in reply.items() for part in pair]
+    if isinstance(reply, NoScriptError):
+        return ReplyError(f"NOSCRIPT {reply}")
+    return list(reply) if isinstance(reply, set) else reply
