@@ -10,11 +10,12 @@ import pytest
 
 from cluster.waiting import eventually
 from integration.gateway.clients import Client
-from integration.gateway.pods import ORGANIZATION, Cluster, user_id
+from integration.gateway.pods import CAP, ORGANIZATION, Cluster, user_id
 from pytake.application.connection_ports import CloseOrder
 from pytake.domain.errors import ErrorCode
 from pytake.domain.ids import ConnectionId
 from pytake.gateway.pod import Options
+from pytake.limits.memory import MemoryPlaces, MemoryPlaceTable
 
 pytestmark = pytest.mark.integration
 
@@ -55,6 +56,54 @@ async def test_a_pod_whose_clients_have_left_does_not_wait_for_the_window(
 
     async with asyncio.timeout(5):
         await draining
+
+
+async def test_who_types_is_asked_to_go_last(cluster: Cluster, connect: Any) -> None:
+    pod = await cluster.pod(Options(drain_seconds=5))
+    conversations = [await cluster.conversation(f"+551190000000{n}") for n in range(3)]
+    typist, idle, reader = [await connect(pod, each) for each in ("ana", "bruno", "rui")]
+    await typist.join(conversations[0])
+    await typist.call("typing_start", {"conversation_id": conversations[0]})
+    for conversation in conversations:
+        await reader.join(conversation)
+
+    pod.gateway.begin_drain()
+
+    told = [await each.next("server:draining") for each in (idle, reader, typist)]
+    waits = [each["reconnect_after_ms"] for each in told]
+    assert waits == sorted(waits)
+
+
+class SlowPlaces(MemoryPlaces):
+    """Places that are given when the test says so."""
+
+    def __init__(self, pod_id: str, table: MemoryPlaceTable) -> None:
+        super().__init__(pod_id, CAP, table)
+        self.gate = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    async def take(self, *arguments: Any, **options: Any) -> Any:
+        self.asked.set()
+        await self.gate.wait()
+        return await super().take(*arguments, **options)
+
+
+async def test_who_is_greeted_while_the_pod_drains_is_asked_to_go_at_once(
+    cluster: Cluster,
+) -> None:
+    places = SlowPlaces("slow0000", cluster.table)
+    pod = await cluster.pod(Options(drain_seconds=60), pod_id="slow0000", places=places)
+    ana = Client(pod.url, cluster.token("ana"))
+    connecting = asyncio.create_task(ana.connect())
+    await places.asked.wait()
+
+    pod.gateway.begin_drain()
+    await eventually(lambda: pod.gateway.is_draining, "the drain has begun")
+    places.gate.set()
+    await connecting
+
+    assert (await ana.next("server:draining"))["reconnect_after_ms"] == 0
+    await ana.close()
 
 
 async def test_stock_clients_come_back_from_a_drained_pod_to_another(

@@ -27,6 +27,7 @@ from pytake.gateway.audience import Audience
 from pytake.gateway.connection import Connection
 from pytake.gateway.lifetime import Lifetime
 from pytake.gateway.registry import Registry
+from pytake.gateway.typing_notices import TypingNotices
 
 log = structlog.get_logger()
 
@@ -47,12 +48,14 @@ class Drain:
         audience: Audience,
         admission: Admission,
         lifetime: Lifetime,
+        typing: TypingNotices,
         seconds: float,
     ) -> None:
         self._registry = registry
         self._audience = audience
         self._admission = admission
         self._lifetime = lifetime
+        self._typing = typing
         self._seconds = seconds
         self._running: asyncio.Task[None] | None = None
         self.moved = 0
@@ -75,7 +78,7 @@ class Drain:
 
     async def _drain(self) -> None:
         self.refuse_new()
-        connections = sorted(self._registry, key=_liveliness)
+        connections = sorted(self._registry, key=self._liveliness)
         log.info("draining", connections=len(connections), seconds=self._seconds)
         end = asyncio.get_running_loop().time() + self._seconds
         if self._seconds > 0:
@@ -105,7 +108,8 @@ class Drain:
             async with asyncio.timeout_at(end):
                 await self._registry.empty()
 
-
-def _liveliness(connection: Connection) -> tuple[int, float]:
-    """Idle connections first; those with conversations open, youngest last."""
-    return (len(connection.joined), connection.opened_at)
+    def _liveliness(self, connection: Connection) -> tuple[bool, int, float]:
+        """Idle connections first, then those with conversations open, youngest last; who types
+        goes after all others."""
+        is_typing = self._typing.is_typing(connection.sid)
+        return (is_typing, len(connection.joined), connection.opened_at)

@@ -81,6 +81,9 @@ class Lifetime:
             seconds = self._max_age_seconds * random.uniform(0.8, 1.2)  # noqa: S311
             loop = asyncio.get_running_loop()
             connection.timers["age"] = loop.call_later(seconds, self._ask_to_move, connection)
+        if self.is_draining:
+            # Admitted before the drain, and greeted after its list was made.
+            self._ask_to_move(connection)
 
     def _ask_to_move(self, connection: Connection) -> None:
         """The client opens its next connection first, as when a pod drains; who does not know

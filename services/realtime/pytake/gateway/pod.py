@@ -247,7 +247,12 @@ class Gateway:
 
     def _build_lifecycle(self, options: Options, ports: Ports) -> None:
         self.drain_plan = Drain(
-            self.registry, self.audience, self.admission, self.lifetime, options.drain_seconds
+            self.registry,
+            self.audience,
+            self.admission,
+            self.lifetime,
+            self.typing,
+            options.drain_seconds,
         )
         self.resync = Resync(self.registry, self.audience, self.tasks)
         if hasattr(ports.manager, "on_gap"):

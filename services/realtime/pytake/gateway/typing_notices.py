@@ -33,6 +33,10 @@ class TypingNotices:
         self._ends: dict[str, dict[ConversationId, asyncio.TimerHandle]] = {}
         self._by_room: dict[ConversationId, dict[str, Connection]] = {}
 
+    def is_typing(self, sid: str) -> bool:
+        """Whether others are told that the connection's user types, anywhere."""
+        return sid in self._ends
+
     async def start(self, connection: Connection, conversation_id: ConversationId) -> None:
         """Say that the user types, for 6 s from now."""
         ends = self._ends.setdefault(connection.sid, {})
