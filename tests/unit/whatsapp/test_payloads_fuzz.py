@@ -98,14 +98,15 @@ def put(document: Any, path: Path, value: Any) -> Any:
     """Replace what is at the path; nothing where another replacement has removed it."""
     if not path:
         return value
-    place = document
+    place: Any = document
     for name in path[:-1]:
         try:
             place = place[name]
         except (LookupError, TypeError):
             return document
-    if isinstance(place, dict) or (isinstance(place, list) and path[-1] in range(len(place))):
-        place[path[-1]] = value
+    last: Any = path[-1]
+    if isinstance(place, dict) or (isinstance(place, list) and last in range(len(place))):
+        place[last] = value
     return document
 
 
