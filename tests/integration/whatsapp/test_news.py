@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from channel.bench import PHONE, Bench
+from channel.bench import PHONE, Bench, now
 from cluster.waiting import eventually
 from pytake.application.channel_ports import NewsItem
 from pytake.application.ports import ChannelChange
@@ -162,6 +162,52 @@ async def test_a_number_that_is_stopped_is_news(bench: Bench) -> None:
 
     assert item.details["code"] == 190
     assert item.channel_id == bench.channel.id
+
+
+def _timestamp() -> str:
+    return str(int(now().timestamp()))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"statuses": [{"id": "wamid.unknown", "status": "failed"}]},
+        {"messages": [{"id": "wamid.odd", "from": PHONE, "type": "unsupported"}]},
+        {},
+    ],
+)
+async def test_a_number_that_may_not_send_stops_wherever_whatsapp_says_so(
+    bench: Bench, told: dict[str, Any]
+) -> None:
+    errors = [{"code": 131026}, {"code": 131042, "title": "Business eligibility payment issue"}]
+    for items in told.values():
+        items[0] |= {"errors": errors, "timestamp": _timestamp()}
+    bench.simulator.course.tell("messages", _metadata(bench) | (told or {"errors": errors}))
+
+    item = await news_of(bench, "number_stopped")
+
+    (channel,) = await bench.store.channels.channels(bench.organization)
+    assert item.details["code"] == 131042
+    assert not channel.is_active
+    assert str(channel.stopped_because).startswith("whatsapp_131042")
+
+
+async def test_an_old_error_stops_nothing_and_that_of_a_number_is_shown(bench: Bench) -> None:
+    old = {"id": "wamid.unknown", "status": "failed", "timestamp": "1750263773"}
+    errors = {"errors": [{"code": 130429, "title": "Rate limit hit"}]}
+    for value in ({"statuses": [old | {"errors": [{"code": 131042}]}]}, errors):
+        bench.simulator.course.tell("messages", _metadata(bench) | value)
+
+    item = await news_of(bench, "errors")
+
+    (channel,) = await bench.store.channels.channels(bench.organization)
+    assert item.details == errors
+    assert item.channel_id == channel.id
+    assert channel.is_active
+
+
+def _metadata(bench: Bench) -> dict[str, Any]:
+    return {"metadata": {"phone_number_id": bench.channel.phone_number_id}}
 
 
 async def test_what_nobody_knows_is_ignored(bench: Bench) -> None:

@@ -229,8 +229,8 @@ class SendingChannels(Protocol):
 class NewsItem:
     """Something that WhatsApp told of a number, a template or the account.
 
-    `kind` is its word for it (`phone_number_quality_update` …), or `number_stopped` for what our
-    own sender found. `details` is what came with it.
+    `kind` is its word for it (`phone_number_quality_update` …), or `number_stopped` where
+    it refused a number. `details` is what came with it.
     """
 
     id: str

@@ -41,6 +41,7 @@ from pytake.whatsapp.opt_outs import OptOuts
 from pytake.whatsapp.pacing import Pacing
 from pytake.whatsapp.sender import UNCONFIRMED_WAIT, ChannelSender, SenderPorts
 from pytake.whatsapp.signs import SignGiver
+from pytake.whatsapp.stop_number import StopNumber
 from pytake.whatsapp.template_list import TemplateList
 from pytake.whatsapp.webhook import PATH, WebhookEndpoint
 
@@ -166,6 +167,7 @@ def build_relay_work(
     )
     media = MediaLoop(downloads.fetch_due)
     opt_outs = OptOuts(store.contacts, ShowOnLists(store.conversations, notifier))
+    stop_number = StopNumber(store.channels, store.news, clock)
     handler = DeliveryHandler(
         DeliveryPorts(
             conversations=store.conversations,
@@ -178,6 +180,7 @@ def build_relay_work(
             contacts=store.contacts,
             news=store.news,
             opt_outs=opt_outs,
+            stop_number=stop_number,
             announce=announce,
             count=lambda kind, outcome: metrics.webhook_items.inc(
                 kind if kind in ("message", "status") else "other", _ITEM_OUTCOMES[outcome]
@@ -281,7 +284,7 @@ def _senders(
         channels=store.channels,
         uploads=MediaUploads(store.media, files, graph, clock),
         templates=store.templates,
-        news=store.news,
+        stop_number=StopNumber(store.channels, store.news, clock),
         opt_outs=opt_outs,
         graph=graph,
         announce=announce,

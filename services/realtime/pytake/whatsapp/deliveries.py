@@ -49,7 +49,9 @@ from pytake.whatsapp.payloads import (
     excerpt,
     parse_delivery,
 )
+from pytake.whatsapp.provider_errors import read_errors
 from pytake.whatsapp.statuses import to_report
+from pytake.whatsapp.stop_number import StopNumber
 
 log = structlog.get_logger()
 
@@ -74,6 +76,7 @@ class DeliveryPorts:
     contacts: ContactBook
     news: ChannelNews
     opt_outs: OptOuts
+    stop_number: StopNumber
     announce: Callable[[Committed], Awaitable[None]]
     count: Count = lambda kind, outcome: None
 
@@ -105,7 +108,14 @@ class DeliveryHandler:
         self._on_media = on_media
         self._channels: dict[str, tuple[float, Channel | None]] = {}
         self._news = NewsHandler(
-            NewsPorts(ports.sending, ports.templates, ports.news, ports.contacts, ports.opt_outs),
+            NewsPorts(
+                ports.sending,
+                ports.templates,
+                ports.news,
+                ports.contacts,
+                ports.opt_outs,
+                ports.stop_number,
+            ),
             self._channel,
             default_organization,
         )
@@ -177,6 +187,8 @@ class DeliveryHandler:
         if item.message.get("type") == "system":
             await self._learn_new_number(committed, item.message.get("system"))
         await self._ports.announce(committed)
+        errors = read_errors(item.message.get("errors"))
+        await self._ports.stop_number.after_errors(channel, errors, message.sent_at)
         return "stored" if committed.is_new else "duplicate"
 
     async def _learn_account(self, channel: Channel, account_id: str) -> None:
@@ -202,6 +214,8 @@ class DeliveryHandler:
             raise NotUnderstood("a number that is not ours")
         report = to_report(item, channel, work.delivery.received_at)
         report = replace(report, traceparent=work.delivery.traceparent)
+        errors = read_errors(item.status.get("errors"))
+        await self._ports.stop_number.after_errors(channel, errors, report.reported_at)
         if await self._report(report):
             return "applied"
         await self._ports.orphans.put(report)

@@ -22,7 +22,9 @@ from pytake.domain.ids import OrganizationId
 from pytake.domain.phone import variants
 from pytake.whatsapp.inbound import MAX_PROVIDER_ID, NotUnderstood, provider_time
 from pytake.whatsapp.opt_outs import OptOuts
-from pytake.whatsapp.payloads import ChangeItem, Json
+from pytake.whatsapp.payloads import ERRORS, ChangeItem, Json
+from pytake.whatsapp.provider_errors import read_errors
+from pytake.whatsapp.stop_number import StopNumber
 
 KEPT = frozenset(
     (
@@ -30,6 +32,7 @@ KEPT = frozenset(
         "account_review_update",
         "account_update",
         "business_capability_update",
+        ERRORS,
         "flows",
         "message_template_components_update",
         "message_template_quality_update",
@@ -52,6 +55,7 @@ class NewsPorts:
     news: ChannelNews
     contacts: ContactBook
     opt_outs: OptOuts
+    stop_number: StopNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class NewsHandler:
             "phone_number_quality_update": self._number_quality,
             "user_preferences": self._preferences,
             "user_id_update": self._new_ids,
+            ERRORS: self._errors,
         }
 
     async def __call__(self, item: ChangeItem, item_id: str, received_at: datetime) -> str:
@@ -146,6 +151,11 @@ class NewsHandler:
         if value.get("event") == "FLAGGED":
             facts["quality_rating"] = "RED"
         await self._ports.channels.note_facts(news.channel.id, facts)
+
+    async def _errors(self, news: _Addressed) -> None:
+        if news.channel is not None:
+            errors = read_errors(news.item.value[ERRORS])
+            await self._ports.stop_number.after_errors(news.channel, errors, news.received_at)
 
     async def _preferences(self, news: _Addressed) -> None:
         for choice in _objects(news.item.value, "user_preferences"):

@@ -16,6 +16,9 @@ from pytake.domain.phone import variants
 
 Json = Mapping[str, Any]
 
+ERRORS = "errors"
+"""The field of a `ChangeItem` that holds what is wrong with a number as such."""
+
 MAX_DEPTH = 100
 """Of arrays and objects in each other; deeper ones can neither be walked through nor stored."""
 
@@ -173,6 +176,9 @@ def _of_change(account_id: str, change: Any) -> Iterator[Item]:
     if "history" in value and isinstance(value["history"], list):
         known = True
         yield from _history(number, value)
+    if "errors" in value:
+        known = True
+        yield ChangeItem(number, account_id, ERRORS, {"errors": value["errors"]})
     if not known:
         yield ChangeItem(number, account_id, field, value)
 

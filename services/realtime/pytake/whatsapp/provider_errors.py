@@ -159,3 +159,8 @@ def read_error(body: Any, http_status: int | None = None) -> ProviderError:
         code = None
     title = body.get("title") or body.get("message") or ""
     return ProviderError(code, http_status, str(title), str(details or ""))
+
+
+def read_errors(value: Any) -> list[ProviderError]:
+    """Understand an `errors` of a webhook, whatever it is."""
+    return [read_error(body) for body in value] if isinstance(value, list) else []

@@ -21,14 +21,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
-from uuid import uuid4
 
 import structlog
 
 from pytake.application.channel_ports import (
-    ChannelNews,
     ContactBook,
-    NewsItem,
     OrphanStatuses,
     QueuedMessage,
     SendingChannels,
@@ -74,11 +71,9 @@ from pytake.whatsapp.provider_errors import (
     says_window_closed,
     shown_failure,
 )
+from pytake.whatsapp.stop_number import StopNumber
 
 log = structlog.get_logger()
-
-NUMBER_STOPPED = "number_stopped"
-"""The kind of news that our own sender makes."""
 
 UNCONFIRMED_WAIT = timedelta(seconds=30)
 MAX_UNCONFIRMED = 2
@@ -121,7 +116,7 @@ class SenderPorts:
     channels: SendingChannels
     uploads: Uploads
     templates: Templates
-    news: ChannelNews
+    stop_number: StopNumber
     opt_outs: OptOuts
     graph: GraphClient
     announce: Announce
@@ -393,22 +388,8 @@ class ChannelSender:
         await self._report(message, MessageStatus.PENDING, error=shown)
         # Nobody sends for a stopped number; once it runs again the message is due.
         await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
-        reason = f"{shown['cause']}: {error.details or error.title or shown['title']}"
-        if await self._ports.channels.stop_channel(self._channel.id, reason):
-            await self._tell_admins(error, reason)
+        await self._ports.stop_number(self._channel, error)
         self._is_stopped = True
-
-    async def _tell_admins(self, error: ProviderError, reason: str) -> None:
-        await self._ports.news.put(
-            NewsItem(
-                id=str(uuid4()),
-                organization_id=self._channel.organization_id,
-                channel_id=self._channel.id,
-                kind=NUMBER_STOPPED,
-                details={"code": error.code, "reason": reason},
-                received_at=self._ports.clock(),
-            )
-        )
 
     async def _fail(self, message: QueuedMessage, error: dict[str, Any]) -> None:
         await self._report(message, MessageStatus.FAILED, error=error)

@@ -7,7 +7,7 @@ from pytake.domain.ids import MessageId, parse_uuid
 from pytake.domain.status import MessageStatus, status_from_provider
 from pytake.whatsapp.inbound import MAX_PROVIDER_ID, NotUnderstood, provider_time
 from pytake.whatsapp.payloads import StatusItem
-from pytake.whatsapp.provider_errors import read_error, says_window_closed
+from pytake.whatsapp.provider_errors import read_error, read_errors, says_window_closed
 
 
 def to_report(item: StatusItem, channel: Channel, received_at: datetime) -> StatusReport:
@@ -26,10 +26,10 @@ def to_report(item: StatusItem, channel: Channel, received_at: datetime) -> Stat
     status = status_from_provider(str(raw.get("status")))
     if status is None:
         raise NotUnderstood(f"unknown status {str(raw.get('status'))[:40]!r}")
-    errors = raw.get("errors")
     error = None
     if status is MessageStatus.FAILED:
-        error = read_error(errors[0] if isinstance(errors, list) and errors else None).shown()
+        errors = read_errors(raw.get("errors")) or [read_error(None)]
+        error = errors[0].shown()
     ours = parse_uuid(raw.get("biz_opaque_callback_data"))
     return StatusReport(
         organization_id=channel.organization_id,

@@ -239,6 +239,7 @@ export const en: Words = {
     account_review_update: "The account was reviewed",
     account_update: "The account has changed",
     business_capability_update: "The limits of the account have changed",
+    errors: "WhatsApp reported an error of a number",
     flows: "A flow has changed",
     message_template_components_update: "A template was edited",
     message_template_quality_update: "The quality of a template has changed",

@@ -241,6 +241,7 @@ export const pt = {
     account_review_update: "A conta foi analisada",
     account_update: "A conta mudou",
     business_capability_update: "Os limites da conta mudaram",
+    errors: "O WhatsApp informou um erro de um número",
     flows: "Um fluxo mudou",
     message_template_components_update: "Um modelo foi editado",
     message_template_quality_update: "A qualidade de um modelo mudou",
