@@ -171,6 +171,7 @@ def test_no_secret_is_in_a_config_map_and_no_ingress_leads_to_the_inner_port(pro
         ({"autoscaling": {"mode": "keda"}}, "prometheusAddress is empty"),
         ({"autoscaling": {"mode": "hpa", "minReplicas": 9, "maxReplicas": 3}}, "is above"),
         ({"settings": {"PYTAKE_JWT_SECRET": "x"}}, "would put a secret into a ConfigMap"),
+        ({"whatsapp": {"existingSecret": "wa"}}, "whatsapp.mediaUrl is empty"),
         ({"externalSecrets": {"enabled": True}}, "storeRef.name is empty"),
     ],
 )
@@ -253,6 +254,31 @@ def test_the_notes_warn_of_a_proxy_that_is_not_trusted() -> None:
     assert "trustedProxies is empty" in notes(with_values(**behind))
     assert "trustedProxies is empty" not in notes(with_values(**trusted))
     assert "trustedProxies is empty" not in notes(LEAST), "nobody is in front"
+
+
+@pytest.mark.parametrize(
+    ("media_url", "folders"),
+    [
+        ("", {"api": "/tmp/media", "relay": "/tmp/media"}),  # noqa: S108
+        ("file:/tmp/files", {"api": "/tmp/files", "relay": "/tmp/files"}),  # noqa: S108
+        ("s3://bucket", {}),
+    ],
+)
+def test_files_without_a_bucket_have_a_folder_of_their_own(
+    media_url: str, folders: dict[str, str]
+) -> None:
+    values = with_values(whatsapp={"mediaUrl": media_url, "mediaFolderSize": "3Gi"})
+
+    found = {}
+    for name, spec in pods(render(values)):
+        volumes = {each["name"]: each for each in spec["volumes"]}
+        if "media" in volumes:
+            assert volumes["media"]["emptyDir"] == {"sizeLimit": "3Gi"}
+            (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "media")
+            found[name.rsplit("-", 1)[-1]] = mount["mountPath"]
+
+    assert found == folders
+    assert ("names no bucket" in notes(values)) == bool(folders)
 
 
 @pytest.mark.parametrize("helm", HELMS)

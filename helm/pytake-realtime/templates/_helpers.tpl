@@ -65,6 +65,12 @@ app.kubernetes.io/part-of: pytake
 {{- if eq .Values.autoscaling.mode "none" }}{{ .Values.gateway.replicaCount }}{{ else }}{{ .Values.autoscaling.minReplicas }}{{ end -}}
 {{- end -}}
 
+{{- /* The folder of files without a bucket; empty with one. */ -}}
+{{- define "pytake.mediaFolder" -}}
+{{- $url := coalesce (get .Values.settings "PYTAKE_MEDIA_URL") .Values.whatsapp.mediaUrl "file:/tmp/media" -}}
+{{- if hasPrefix "file:" $url }}{{ trimPrefix "file:" $url | clean }}{{ end -}}
+{{- end -}}
+
 {{- /* The address of Redis. $(REDIS_PASSWORD) is expanded by the kubelet. */ -}}
 {{- define "pytake.redisUrl" -}}
 {{- $redis := .Values.redis -}}

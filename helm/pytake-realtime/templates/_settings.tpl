@@ -40,7 +40,6 @@ PYTAKE_WHATSAPP_API_VERSION: {{ $v.whatsapp.apiVersion | quote }}
 {{- with $v.whatsapp.mediaUrl }}
 PYTAKE_MEDIA_URL: {{ . | quote }}
 {{- else }}
-# No object store: files of one pod are not seen by the others, and go with it.
 PYTAKE_MEDIA_URL: "file:/tmp/media"
 {{- end }}
 PYTAKE_OTLP_ENDPOINT: {{ $v.tracing.endpoint | quote }}

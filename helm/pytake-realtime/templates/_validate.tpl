@@ -61,6 +61,9 @@
 {{- if and $v.externalSecrets.enabled (not $v.externalSecrets.storeRef.name) -}}
 {{- fail "externalSecrets.storeRef.name is empty: name the secret store." -}}
 {{- end -}}
+{{- if and $v.whatsapp.existingSecret (not $v.whatsapp.mediaUrl) (not (hasKey $v.settings "PYTAKE_MEDIA_URL")) -}}
+{{- fail "whatsapp.mediaUrl is empty: a relay would keep customers' pictures in a folder of its own, where no API pod finds them. Name a bucket, or file:/tmp/media to do without files." -}}
+{{- end -}}
 {{- range $name, $_ := $v.settings -}}
 {{- if regexMatch "(SECRET|PASSWORD|ACCESS_TOKEN|VERIFY_TOKEN|_URL)$" $name -}}
 {{- if or (regexMatch "(SECRET|PASSWORD|TOKEN)$" $name) (regexMatch "://[^/]*@" (toString (get $v.settings $name))) -}}

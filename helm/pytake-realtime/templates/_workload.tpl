@@ -3,6 +3,7 @@ service account whose token it gets). */ -}}
 {{- define "pytake.deployment" -}}
 {{- $root := .root -}}{{- $values := .values -}}
 {{- $labels := dict "root" $root "component" .component -}}
+{{- $folder := ternary "" (include "pytake.mediaFolder" $root) (eq .component "gateway") -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -89,11 +90,17 @@ spec:
           securityContext: {{- toYaml $root.Values.securityContext | nindent 12 }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
+            {{- if $folder }}
+            - {name: media, mountPath: {{ $folder }}}
+            {{- end }}
             {{- if $root.Values.redis.tls.caSecret }}
             - {name: redis-ca, mountPath: /etc/pytake/redis-ca, readOnly: true}
             {{- end }}
       volumes:
         - {name: tmp, emptyDir: {sizeLimit: 64Mi}}
+        {{- if $folder }}
+        - {name: media, emptyDir: {sizeLimit: {{ $root.Values.whatsapp.mediaFolderSize }}}}
+        {{- end }}
         {{- with $root.Values.redis.tls.caSecret }}
         - {name: redis-ca, secret: {secretName: {{ . }}, items: [{key: ca.crt, path: ca.crt}]}}
         {{- end }}
