@@ -18,7 +18,6 @@ from deploy.chart import (
     LEAST,
     PROFILES,
     Refused,
-    notes,
     of_kind,
     pods,
     render,
@@ -232,67 +231,6 @@ def test_a_changed_setting_replaces_the_pods() -> None:
         return found
 
     assert checksum(LEAST) != checksum(with_values(gateway={"maxConnections": 7}))
-
-
-def test_a_setting_given_by_name_replaces_the_charts_own() -> None:
-    values = with_values(settings={"PYTAKE_MAX_CONNECTIONS": 7, "PYTAKE_LOG_LEVEL": "debug"})
-
-    (settings,) = of_kind(render(values), "ConfigMap", "-settings")
-
-    assert settings["data"]["PYTAKE_MAX_CONNECTIONS"] == "7"
-    assert settings["data"]["PYTAKE_LOG_LEVEL"] == "debug"
-    assert settings["data"]["PYTAKE_PORT"] == "8000"
-
-
-def test_the_notes_warn_of_a_proxy_that_is_not_trusted() -> None:
-    behind = {"ingress": {"enabled": True, "host": "chat.example.com"}}
-    trusted = {**behind, "trustedProxies": ["10.244.0.0/16", "fd00::/56"]}
-
-    (settings,) = of_kind(render(with_values(**trusted)), "ConfigMap", "-settings")
-
-    assert settings["data"]["PYTAKE_TRUSTED_PROXIES"] == "10.244.0.0/16,fd00::/56"
-    assert "trustedProxies is empty" in notes(with_values(**behind))
-    assert "trustedProxies is empty" not in notes(with_values(**trusted))
-    assert "trustedProxies is empty" not in notes(LEAST), "nobody is in front"
-
-
-@pytest.mark.parametrize(
-    ("media_url", "folders"),
-    [
-        ("", {"api": "/tmp/media", "relay": "/tmp/media"}),  # noqa: S108
-        ("file:/tmp/files", {"api": "/tmp/files", "relay": "/tmp/files"}),  # noqa: S108
-        ("s3://bucket", {}),
-    ],
-)
-def test_files_without_a_bucket_have_a_folder_of_their_own(
-    media_url: str, folders: dict[str, str]
-) -> None:
-    values = with_values(whatsapp={"mediaUrl": media_url, "mediaFolderSize": "3Gi"})
-
-    found = {}
-    for name, spec in pods(render(values)):
-        volumes = {each["name"]: each for each in spec["volumes"]}
-        if "media" in volumes:
-            assert volumes["media"]["emptyDir"] == {"sizeLimit": "3Gi"}
-            (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "media")
-            found[name.rsplit("-", 1)[-1]] = mount["mountPath"]
-
-    assert found == folders
-    assert ("names no bucket" in notes(values)) == bool(folders)
-
-
-@pytest.mark.parametrize("helm", HELMS)
-def test_large_numbers_stay_integers(helm: str) -> None:
-    values = with_values(
-        settings={"PYTAKE_SEND_BUFFER_TOTAL_BYTES": 268_435_456, "PYTAKE_PING_INTERVAL": 2.5},
-        gateway={"maxConnections": 10_000_000},
-    )
-
-    (settings,) = of_kind(render(values, helm=helm), "ConfigMap", "-settings")
-
-    assert settings["data"]["PYTAKE_SEND_BUFFER_TOTAL_BYTES"] == "268435456"
-    assert settings["data"]["PYTAKE_MAX_CONNECTIONS"] == "10000000"
-    assert settings["data"]["PYTAKE_PING_INTERVAL"] == "2.5"
 
 
 def test_only_a_gateway_that_tells_its_cost_gets_a_token_and_only_to_patch_pods() -> None:

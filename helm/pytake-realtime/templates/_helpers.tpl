@@ -65,6 +65,22 @@ app.kubernetes.io/part-of: pytake
 {{- if eq .Values.autoscaling.mode "none" }}{{ .Values.gateway.replicaCount }}{{ else }}{{ .Values.autoscaling.minReplicas }}{{ end -}}
 {{- end -}}
 
+{{- /* Ports that a component reaches, with commas: those of networkPolicy.egressPorts, and of every
+address among the values. The API server listens on 443, or on 6443 behind it. */ -}}
+{{- define "pytake.egressPorts" -}}
+{{- $v := .root.Values -}}
+{{- $ports := list -}}
+{{- range $v.networkPolicy.egressPorts }}{{ $ports = append $ports (toString .) }}{{ end -}}
+{{- $ports = append $ports (toString $v.redis.port) -}}
+{{- range $address := concat $v.redis.sentinels (list $v.auth.jwksUrl $v.tracing.endpoint $v.whatsapp.mediaUrl) -}}
+{{- $host := regexReplaceAll "^[a-z0-9+]+://([^/@]*@)?([^/?]*).*$" $address "${2}" -}}
+{{- with regexFind ":[0-9]+$" $host }}{{ $ports = append $ports (trimPrefix ":" .) }}
+{{- else }}{{ if hasPrefix "http://" $address }}{{ $ports = append $ports "80" }}{{ end }}{{ end -}}
+{{- end -}}
+{{- if and (eq .component "gateway") $v.gateway.podDeletionCost }}{{ $ports = concat $ports (list "443" "6443") }}{{ end -}}
+{{- uniq $ports | join "," -}}
+{{- end -}}
+
 {{- /* The folder of files without a bucket; empty with one. */ -}}
 {{- define "pytake.mediaFolder" -}}
 {{- $url := coalesce (get .Values.settings "PYTAKE_MEDIA_URL") .Values.whatsapp.mediaUrl "file:/tmp/media" -}}
