@@ -268,6 +268,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
     this.changed();
     this.outbox.flush();
     if (gap) void this.inbox.reload();
+    for (const conversation of this.openOnes) conversation.loadIfFailed();
     const points = this.openOnes
       .map((conversation) => conversation.resumePoint)
       .filter((point) => point !== undefined);
@@ -306,7 +307,9 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
     this.cancelPolling ??= this.clock.every(FALLBACK_EVERY_MS, () => {
       this.isPolling = true;
       void this.inbox.reload();
-      for (const conversation of this.openOnes) void conversation.heal();
+      for (const conversation of this.openOnes) {
+        if (!conversation.loadIfFailed()) void conversation.heal();
+      }
       this.changed();
     });
   }
@@ -320,8 +323,8 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
   protected build(): ConnectionSnapshot {
     const { state, code, retryAt, transport } = this.link.status;
     const behind = this.openOnes.reduce((sum, conversation) => sum + conversation.behind, 0);
-    const isComplete = !this.isRejoining && behind === 0;
-    const whenUp: ConnectionState = isComplete ? "online" : "catching-up";
+    const isLacking = this.isRejoining || this.openOnes.some((each) => each.isLacking);
+    const whenUp: ConnectionState = isLacking ? "catching-up" : "online";
     return {
       state: state === "up" ? whenUp : state,
       behind,

@@ -9,7 +9,7 @@ import type {
   UserTyping,
   Viewer,
 } from "./contract.gen.js";
-import { RealtimeError, UNREACHABLE } from "./errors.js";
+import { RealtimeError } from "./errors.js";
 import type { Link } from "./link.js";
 import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
 import type { OutboxItem } from "./outbox.js";
@@ -101,6 +101,10 @@ export class Conversation extends Store<ConversationSnapshot> {
   private knownHead = 0;
   private isJoined = false;
   private isClosed = false;
+  /** Grows with each load: the answers to the one before are dropped. */
+  private loads = 0;
+  private loadFailures = 0;
+  private cancelAgain: Unsubscribe | undefined;
   private fruitless = 0;
   private cancelHeal: Unsubscribe | undefined;
 
@@ -120,21 +124,27 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   // --- what a page asks for --------------------------------------------------------------
 
-  /** Load and join; called again after `failed`. */
+  /** Load and join. After `failed` it happens again by itself where that may help. */
   async load(): Promise<void> {
+    this.loads += 1;
+    const load = this.loads;
+    this.cancelAgain?.();
+    this.isJoined = false;
     this.become("loading");
     try {
       this.body ??= await this.context.rest.get<ConversationBody>(`/conversations/${this.id}`);
-      if (this.isClosed) return;
+      if (this.isClosed || load !== this.loads) return;
       this.log.reset(this.body.last_seq, this.body.epoch);
       const joining = this.join();
       const [page] = await Promise.all([this.page(), this.loadNotes()]);
+      if (load !== this.loads) return;
       this.log.merge(page.items);
       this.hasOlder = page.next_cursor !== null;
+      this.loadFailures = 0;
       this.become("ready");
       await joining;
     } catch (error) {
-      this.failed(error);
+      if (load === this.loads) this.failed(RealtimeError.of(error));
     }
   }
 
@@ -143,13 +153,16 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (!this.hasOlder || this.isLoadingOlder || this.phase !== "ready") return;
     this.isLoadingOlder = true;
     this.changed();
+    const load = this.loads;
     try {
       const page = await this.page(this.log.firstSeq);
       while (this.olderNotes !== null && Number(this.olderNotes) > (page.items[0]?.seq ?? 0)) {
         await this.loadNotes(this.olderNotes);
       }
-      this.log.merge(page.items);
-      this.hasOlder = page.next_cursor !== null;
+      if (load === this.loads) {
+        this.log.merge(page.items);
+        this.hasOlder = page.next_cursor !== null;
+      }
       this.olderFailures = 0;
       this.mayLoadOlder();
     } catch (error) {
@@ -197,6 +210,7 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.own.stop();
     this.cancelHeal?.();
     this.cancelOlder?.();
+    this.cancelAgain?.();
     this.reading.close();
     this.silence();
     this.send("leave_conversation");
@@ -206,7 +220,8 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** What a join in many needs: where to begin. Undefined while there is nothing to join. */
   get resumePoint(): { conversation_id: string; last_seq: number; epoch: string } | undefined {
-    if (this.isClosed || this.phase === "gone" || this.log.epoch === undefined) return undefined;
+    if (this.isClosed || this.phase === "gone" || this.phase === "failed") return undefined;
+    if (this.log.epoch === undefined) return undefined;
     return { conversation_id: this.id, last_seq: this.log.cursor, epoch: this.log.epoch };
   }
 
@@ -214,12 +229,26 @@ export class Conversation extends Store<ConversationSnapshot> {
     return Math.max(0, this.target - this.log.cursor);
   }
 
+  /** Nothing is missing, or nothing more is to be had. */
   get isComplete(): boolean {
+    if (this.phase === "failed") return this.error?.retryable === false;
     return this.phase === "gone" || (this.isJoined && this.behind === 0);
+  }
+
+  /** On the screen stands less than should: not so while it is loaded, and says so itself. */
+  get isLacking(): boolean {
+    return this.behind > 0 || (this.phase !== "loading" && !this.isComplete);
   }
 
   get needsJoin(): boolean {
     return !this.isJoined && this.phase === "ready" && this.resumePoint !== undefined;
+  }
+
+  /** A session began, or there is none and this is the time to ask by REST. */
+  loadIfFailed(): boolean {
+    if (this.phase !== "failed") return false;
+    void this.load();
+    return true;
   }
 
   lostSession(): void {
@@ -243,6 +272,12 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** The list knows a newer head than we do: something may have been lost on the way. */
   headIs(row: ConversationBody): void {
+    if (this.phase === "gone") {
+      // Handed back to this user.
+      this.body = row;
+      void this.load();
+      return;
+    }
     if (this.body) {
       this.body = row;
       this.changed();
@@ -276,11 +311,17 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   joinRefused(refused: RealtimeError): void {
     if (refused.code === "not_found" || refused.code === "forbidden") this.gone();
-    // Without a connection the next session joins; other refusals are tried again here.
-    if (refused.code === UNREACHABLE || !refused.retryable) return;
     const wait = refused.retryAfterMs ?? retryDelayMs(2, this.context.random);
-    this.clock.after(wait, () => {
-      if (!this.isJoined && !this.isClosed) void this.join();
+    this.tryAgain(refused, wait);
+    this.context.onProgress();
+  }
+
+  /** Without a connection there is no use in it: the next session joins, or loads. */
+  private tryAgain(refused: RealtimeError, wait: number): void {
+    if (!refused.retryable || this.context.link.status.state !== "up") return;
+    this.cancelAgain?.();
+    this.cancelAgain = this.clock.after(wait, () => {
+      if (!this.loadIfFailed() && !this.isJoined) void this.join();
     });
   }
 
@@ -415,24 +456,29 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.context.link.request(event, { conversation_id: this.id }).catch(() => {});
   }
 
-  private failed(error: unknown): void {
+  private failed(error: RealtimeError): void {
     if (this.isClosed) return;
-    this.error = RealtimeError.of(error);
-    if (this.error.code === "not_found") this.gone();
-    else this.become("failed");
+    if (error.code === "not_found") {
+      this.gone();
+      return;
+    }
+    this.error = error;
+    this.become("failed");
+    this.loadFailures += 1;
+    this.tryAgain(error, pauseMs(this.loadFailures, error.retryAfterMs));
   }
 
   private gone(): void {
     this.isJoined = false;
     this.others.clear();
     this.become("gone");
-    this.context.onProgress();
   }
 
   private become(phase: ConversationPhase): void {
     this.phase = phase;
     if (phase !== "failed") this.error = undefined;
     this.changed();
+    this.context.onProgress();
   }
 
   protected build(): ConversationSnapshot {

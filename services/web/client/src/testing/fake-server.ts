@@ -75,6 +75,8 @@ export class FakeServer<C extends Clock = FakeClock> {
   isRestDown = false;
   /** Answer the next requests so, instead of properly. */
   readonly nextAnswers: FakeAnswer[] = [];
+  /** Events of clients that get no answer. */
+  readonly unanswered = new Set<string>();
   /** Lose the next live events instead of sending them. */
   loseEvents = 0;
   /** Nothing older can be replayed: joins answer `recovered: false`. */
@@ -170,6 +172,7 @@ export class FakeServer<C extends Clock = FakeClock> {
 
   handle(from: FakeConnection, event: string, payload: unknown, acknowledge: Acknowledge): void {
     this.received.push({ event, payload, sid: from.sid });
+    if (this.unanswered.has(event)) return;
     const body = (payload ?? {}) as Record<string, unknown>;
     if (event === "join_conversations") {
       this.joinMany(from, body.conversations as Record<string, unknown>[], acknowledge);
