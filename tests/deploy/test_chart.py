@@ -23,6 +23,7 @@ from deploy.chart import (
     render,
     with_values,
 )
+from pytake.broker.redis import parse_address
 from pytake.settings import Settings, load
 
 KUBERNETES = ("1.30", "1.34", "1.37")
@@ -289,7 +290,7 @@ def test_only_the_gateway_is_sticky() -> None:
         ),
         (
             {"mode": "sentinel", "sentinels": ["a:1", "b:2"], "masterName": "m"},
-            "redis+sentinel://a:1,b:2/m/0",
+            "redis+sentinel://a:1,b:2/0/m",
         ),
         ({"mode": "cluster", "host": "r"}, "redis+cluster://r:6379/0"),
     ],
@@ -300,6 +301,18 @@ def test_the_address_of_redis_follows_its_mode(redis: dict[str, Any], url: str) 
     environment = gateway["spec"]["template"]["spec"]["containers"][0]["env"]
     found = {item["name"]: item.get("value") for item in environment}
     assert found["PYTAKE_REDIS_URL"] == url
+
+
+def test_the_program_finds_behind_the_sentinels_what_the_chart_means() -> None:
+    redis = {"mode": "sentinel", "sentinels": ["a:1", "b:2"], "masterName": "m", "database": 3}
+    (gateway,) = of_kind(render(with_values(redis=redis)), "Deployment", "-gateway")
+
+    environment = gateway["spec"]["template"]["spec"]["containers"][0]["env"]
+    (url,) = (item["value"] for item in environment if item["name"] == "PYTAKE_REDIS_URL")
+    address = parse_address(url)
+
+    assert (address.service, address.database) == ("m", 3)
+    assert address.nodes == (("a", 1), ("b", 2))
 
 
 def test_a_disabled_alert_is_left_out() -> None:

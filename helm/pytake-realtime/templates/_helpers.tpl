@@ -96,7 +96,7 @@ address among the values. The API server listens on 443, or on 6443 behind it. *
 {{- $hosts := printf "%s:%v" $redis.host $redis.port -}}
 {{- if eq $redis.mode "sentinel" -}}{{- $hosts = join "," $redis.sentinels -}}{{- end -}}
 {{- $path := printf "/%v" $redis.database -}}
-{{- if eq $redis.mode "sentinel" -}}{{- $path = printf "/%s/%v" $redis.masterName $redis.database -}}{{- end -}}
+{{- if eq $redis.mode "sentinel" -}}{{- $path = printf "/%v/%s" $redis.database $redis.masterName -}}{{- end -}}
 {{- $query := list -}}
 {{- if and $redis.tls.enabled (ne $redis.mode "standalone") -}}{{- $query = append $query "tls=true" -}}{{- end -}}
 {{- if $redis.tls.caSecret -}}{{- $query = append $query "ssl_ca_certs=/etc/pytake/redis-ca/ca.crt" -}}{{- end -}}
