@@ -15,8 +15,8 @@ from cluster.redis_sentinel import SentinelRedis
 from cluster.redis_server import RedisServer
 from conftest import serving
 from pytake.transport import AsyncRedisManager, AsyncServer
-from pytake.transport.redis_bus import LinkKeeper
 from pytake.transport.redis_cluster import slot_of
+from pytake.transport.redis_keeper import LinkKeeper
 from pytake.transport.redis_link import Server
 from running_transport import Client, Pod, connected, running, until
 

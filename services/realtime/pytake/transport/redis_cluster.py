@@ -14,7 +14,8 @@ from collections.abc import Callable
 import hiredis
 
 from pytake.transport.redis_address import Address
-from pytake.transport.redis_bus import LinkKeeper, OnMessage, Subscriber
+from pytake.transport.redis_bus import OnMessage, Subscriber
+from pytake.transport.redis_keeper import LinkKeeper
 from pytake.transport.redis_link import LinkLost, RedisLink, Server
 
 logger = logging.getLogger("pytake.transport")
