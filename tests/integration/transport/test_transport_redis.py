@@ -14,7 +14,7 @@ from cluster.redis_cluster import RedisCluster
 from cluster.redis_sentinel import SentinelRedis
 from cluster.redis_server import RedisServer
 from conftest import serving
-from pytake.transport import AsyncRedisManager, AsyncServer
+from pytake.transport import AsyncRedisManager, AsyncServer, redis_keeper
 from pytake.transport.redis_cluster import slot_of
 from pytake.transport.redis_keeper import LinkKeeper
 from pytake.transport.redis_link import Server
@@ -338,5 +338,31 @@ async def test_a_keeper_ends_when_told_to_while_it_loses_its_connection(
         await asyncio.sleep(0)
     running.cancel()
 
+    await asyncio.wait({running}, timeout=2)
+    assert running.cancelled()
+
+
+@pytest.mark.parametrize("mistake", [ValueError("no master"), IndexError("an odd reply")])
+async def test_a_keeper_outlives_mistakes_and_says_so(
+    mistake: Exception,
+    redis_server: RedisServer,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_keeper, "MAX_BACKOFF_SECONDS", 0.1)
+    answers: list[Exception | Server] = [mistake, Server("127.0.0.1", redis_server.port)]
+
+    async def resolve() -> Server:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    keeper = LinkKeeper("a test", resolve)
+    running = asyncio.create_task(keeper.run())
+
+    assert await keeper.opened(5)
+    assert any(record.exc_info and record.exc_info[1] is mistake for record in caplog.records)
+    running.cancel()
     await asyncio.wait({running}, timeout=2)
     assert running.cancelled()

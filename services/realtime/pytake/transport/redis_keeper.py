@@ -46,6 +46,7 @@ class LinkKeeper:
         self._on_open = on_open
         self._on_push = on_push
         self._master_only = master_only
+        self._failures = 0
         self._heard = 0.0
         self._down_since = time.monotonic()
         self._opened = asyncio.Event()
@@ -66,41 +67,50 @@ class LinkKeeper:
         return True
 
     async def run(self) -> None:
-        """Connect, watch, and connect again until cancelled."""
-        failures = 0
+        """Connect, watch, and connect again until cancelled, whatever goes wrong."""
         self._down_since = time.monotonic()
         while True:
-            lost = self._dropped = asyncio.Event()
             try:
-                link = await RedisLink.open(
-                    await self._resolve(),
-                    self._push if self._on_push is not None else None,
-                    lost.set,
-                )
-            except (OSError, TimeoutError) as error:
-                failures += 1
-                if failures == 1:
-                    logger.warning("cannot reach Redis for %s: %s", self._name, error)
-                # Full jitter: pods that lost Redis together come back apart.
-                bound = min(MAX_BACKOFF_SECONDS, 0.1 * 2 ** min(failures, 6))
-                await asyncio.sleep(random.uniform(0.01, bound))  # noqa: S311
-                continue
-            if failures:
-                logger.warning("Redis is back for %s", self._name)
-            failures = 0
-            self.link = link
-            self._heard = time.monotonic()
-            self._opened.set()
-            try:
-                if self._on_open is not None:
-                    self._on_open(link)
-                await self._watch(link, lost)
-            finally:
-                self.link = None
-                self._down_since = time.monotonic()
-                self._opened.clear()
-                link.close()
-            logger.warning("lost the connection to Redis for %s", self._name)
+                await self._connect_and_watch()
+            except Exception as error:
+                await self._back_off(error)
+            else:
+                logger.warning("lost the connection to Redis for %s", self._name)
+
+    async def _connect_and_watch(self) -> None:
+        """Connect once; return when the connection is lost."""
+        lost = self._dropped = asyncio.Event()
+        link = await RedisLink.open(
+            await self._resolve(), self._push if self._on_push is not None else None, lost.set
+        )
+        if self._failures:
+            logger.warning("Redis is back for %s", self._name)
+        self._failures = 0
+        self.link = link
+        self._heard = time.monotonic()
+        self._opened.set()
+        try:
+            if self._on_open is not None:
+                self._on_open(link)
+            await self._watch(link, lost)
+        finally:
+            self.link = None
+            self._down_since = time.monotonic()
+            self._opened.clear()
+            link.close()
+
+    async def _back_off(self, error: Exception) -> None:
+        self._failures += 1
+        # Full jitter: pods that lost Redis together come back apart.
+        bound = min(MAX_BACKOFF_SECONDS, 0.1 * 2 ** min(self._failures, 6))
+        if not isinstance(error, OSError):
+            # A mistake of ours or of the settings. Nobody awaits this task: were it to end,
+            # the pod would be deaf and say nothing.
+            logger.error("the connection to Redis for %s failed", self._name, exc_info=error)
+            bound = MAX_BACKOFF_SECONDS
+        elif self._failures == 1:
+            logger.warning("cannot reach Redis for %s: %s", self._name, error)
+        await asyncio.sleep(random.uniform(0.01, bound))  # noqa: S311
 
     def drop(self) -> None:
         """Give up the present connection; another is made at once."""
