@@ -6,8 +6,9 @@ import itertools
 from pathlib import Path
 from typing import Self
 
+from cluster.certificates import Certificates
 from cluster.programs import free_port
-from cluster.redis_server import RedisServer
+from cluster.redis_server import RedisServer, login_of, trust_query
 from cluster.waiting import wait_until
 
 SLOTS = 16384
@@ -16,16 +17,26 @@ SLOTS = 16384
 class RedisCluster:
     """Three servers with a third of the slots each; `with` starts and stops them."""
 
-    def __init__(self, folder: Path, *, masters: int = 3) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        masters: int = 3,
+        password: str | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self._password, self._certificates = password, certificates
         self.nodes = [self._node(folder) for _ in range(masters)]
 
-    @staticmethod
-    def _node(folder: Path) -> RedisServer:
+    def _node(self, folder: Path) -> RedisServer:
         # The bus has a port of its own choice: port + 10000 may be somebody's outgoing connection.
         bus = free_port()
         return RedisServer(
             folder,
+            password=self._password,
+            certificates=self._certificates,
             options=(
+                *("--tls-cluster", "yes" if self._certificates else "no"),
                 *("--cluster-enabled", "yes", "--cluster-port", str(bus)),
                 *("--cluster-config-file", f"nodes-{bus}.conf", "--cluster-node-timeout", "2000"),
             ),
@@ -35,7 +46,8 @@ class RedisCluster:
     def url(self) -> str:
         """As `PYTAKE_REDIS_URL` writes it."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
-        return f"redis+cluster://{hosts}"
+        query = trust_query(self._certificates)
+        return f"redis+cluster://{login_of(self._password)}{hosts}{query}"
 
     def __enter__(self) -> Self:
         try:

@@ -13,6 +13,26 @@ from cluster.hosts import Host
 from cluster.programs import Program, address_of, find_program, free_port
 
 
+def tls_options(certificates: Certificates) -> list[tuple[str, str]]:
+    """The settings of a Redis or a sentinel that shows this certificate and asks for none."""
+    return [
+        ("tls-cert-file", str(certificates.certificate)),
+        ("tls-key-file", str(certificates.key)),
+        ("tls-ca-cert-file", str(certificates.authority)),
+        ("tls-auth-clients", "no"),
+    ]
+
+
+def login_of(password: str | None) -> str:
+    """What stands before the host in an address."""
+    return f":{quote(password, safe='')}@" if password else ""
+
+
+def trust_query(certificates: Certificates | None) -> str:
+    """What stands after an address whose scheme does not tell TLS."""
+    return f"?tls=true&ssl_ca_certs={certificates.authority}" if certificates else ""
+
+
 class RedisServer(Program):
     """A Redis that keeps everything in memory: a restart is an empty restart."""
 
@@ -36,12 +56,11 @@ class RedisServer(Program):
             *("--save", "", "--appendonly", "no"),
         ]
         if certificates:
-            command += ["--tls-port", str(tls_port), "--tls-auth-clients", "no"]
-            command += ["--tls-cert-file", str(certificates.certificate)]
-            command += ["--tls-key-file", str(certificates.key)]
-            command += ["--tls-ca-cert-file", str(certificates.authority)]
+            command += ["--tls-port", str(tls_port), "--tls-replication", "yes"]
+            for option, value in tls_options(certificates):
+                command += [f"--{option}", value]
         if password:
-            command += ["--requirepass", password]
+            command += ["--requirepass", password, "--masterauth", password]
         if host is not None:
             command += ["--protected-mode", "no"]  # nobody but the cluster is on that network
         log = folder / f"redis-{self.port}.log"
@@ -50,8 +69,7 @@ class RedisServer(Program):
     @property
     def url(self) -> str:
         scheme = "rediss" if self.certificates else "redis"
-        login = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"{scheme}://{login}{self.address}:{self.port}/0"
+        return f"{scheme}://{login_of(self.password)}{self.address}:{self.port}/0"
 
     def client(self) -> redis.Redis:
         """A synchronous client, for a test's own look into the server."""

@@ -13,7 +13,6 @@ from typing import Any
 
 import structlog
 
-from pytake.broker.redis_address import RedisAddress
 from pytake.broker.redis_link import (
     BackOff,
     Command,
@@ -23,6 +22,7 @@ from pytake.broker.redis_link import (
     open_master,
 )
 from pytake.domain.errors import Unavailable
+from pytake.transport.redis_address import RedisAddress
 
 log = structlog.get_logger()
 

@@ -15,11 +15,11 @@ import structlog
 
 from pytake.application.ports import FeedListener
 from pytake.broker.envelope import CHANNEL_PREFIX, BadEnvelope, channel_of, decode
-from pytake.broker.redis_address import RedisAddress
 from pytake.broker.redis_commands import RedisCommands
 from pytake.broker.redis_link import BackOff, LinkLost, RedisLink, ReplyError, open_master
 from pytake.domain.errors import Unavailable
 from pytake.domain.ids import ConversationId
+from pytake.transport.redis_address import RedisAddress
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import hiredis
 
-from pytake.broker.redis_address import Node, RedisAddress
+from pytake.transport.redis_address import Node, RedisAddress
 
 CONNECT_SECONDS = 2.0
 MAX_BACK_OFF_SECONDS = 3.0

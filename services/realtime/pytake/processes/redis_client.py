@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -29,17 +30,27 @@ def connect_redis(url: str, *, timeout: float | None = TIMEOUT_SECONDS) -> Any:
     address = parse_address(url)
     options: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     login: dict[str, Any] = {"username": address.username, "password": address.password}
-    if address.kind == "single":
-        # As the address says, with its own options such as `ssl_ca_certs`.
-        return Redis.from_url(url, **options)
     if address.tls is not None:
-        options |= {"ssl": True}
+        options |= {"ssl": True, **address.tls_options}
+    if address.kind == "single":
+        host, port = address.nodes[0]
+        return Redis(host=host, port=port, db=address.database, **login, **options)
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.nodes]
         return RedisCluster(startup_nodes=nodes, **login, **options)
     make: Any = Sentinel
     sentinel = make(list(address.nodes), sentinel_kwargs=options)
-    return sentinel.master_for(address.service, db=address.database, **login, **options)
+    options |= {"connection_pool_class": _MasterPool, "db": address.database}
+    return sentinel.master_for(address.service, **login, **options)
+
+
+class _MasterPool(SentinelConnectionPool):
+    """Connections to the master; those to the sentinels, by which it is found, end with them."""
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        for sentinel in self.sentinel_manager.sentinels:
+            await sentinel.aclose()
 
 
 class ClusterCommands:

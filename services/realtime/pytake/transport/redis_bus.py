@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import hiredis
 
-from pytake.transport.redis_address import Address
+from pytake.transport.redis_address import RedisAddress
 from pytake.transport.redis_keeper import LinkKeeper, Resolve
 from pytake.transport.redis_link import RedisLink
 
@@ -241,11 +241,15 @@ class Subscriber:
 class SingleBus:
     """One Redis server, or the master that Sentinel names."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self.on_message: OnMessage = lambda channel, payload: None
         self.on_gap: Callable[[], None] = lambda: None
+        self._behind_sentinel = address.kind == "sentinel"
         self._commands = LinkKeeper(
-            "publishing", address.master, master_only=address.is_sentinel, on_open=self._reconnected
+            "publishing",
+            address.master,
+            master_only=self._behind_sentinel,
+            on_open=self._reconnected,
         )
         self._subscriber = Subscriber(
             "subscriptions",
@@ -253,7 +257,6 @@ class SingleBus:
             lambda channel, payload: self.on_message(channel, payload),
             on_gap=lambda: self.on_gap(),
         )
-        self._behind_sentinel = address.is_sentinel
         self._connected_before = False
         self._tasks: list[asyncio.Task[None]] = []
 

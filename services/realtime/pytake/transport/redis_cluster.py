@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import hiredis
 
-from pytake.transport.redis_address import Address
+from pytake.transport.redis_address import RedisAddress
 from pytake.transport.redis_bus import OnMessage, Subscriber
 from pytake.transport.redis_keeper import LinkKeeper
 from pytake.transport.redis_link import LinkLost, RedisLink, Server
@@ -69,10 +69,10 @@ class _Node:
 class ClusterBus:
     """A Redis Cluster."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self.on_message: OnMessage = lambda channel, payload: None
         self.on_gap: Callable[[], None] = lambda: None
-        self._seeds = address.seeds()
+        self._address = address
         self._wanted: set[bytes] = set()
         self._nodes: dict[Place, _Node] = {}
         self._owners: list[Place | None] = [None] * SLOTS
@@ -194,7 +194,7 @@ class ClusterBus:
 
     async def _ask(self) -> dict[Place, list[tuple[int, int]]]:
         """Return the masters and their ranges of slots."""
-        for server in [*self._candidates(), *self._seeds]:
+        for server in self._candidates():
             try:
                 link = await RedisLink.open(server)
             except (OSError, TimeoutError):
@@ -213,17 +213,13 @@ class ClusterBus:
         raise LinkLost("no node of the cluster answers")
 
     def _candidates(self) -> list[Server]:
-        return [self._server(place) for place in self._nodes]
-
-    def _server(self, place: Place) -> Server:
-        seed = self._seeds[0]
-        return Server(place[0], place[1], 0, seed.username, seed.password, seed.tls)
+        return [self._address.server(place) for place in (*self._nodes, *self._address.nodes)]
 
     async def _any_server(self) -> Server:
         await self._known.wait()
         for place, node in self._nodes.items():
             if node.commands.link is not None:
-                return self._server(place)
+                return self._address.server(place)
         raise LinkLost("no node of the cluster is connected")
 
     def _arrange(self, masters: dict[Place, list[tuple[int, int]]]) -> None:
@@ -233,7 +229,7 @@ class ClusterBus:
                 self._nodes.pop(place).stop()
         for place in masters:
             if place not in self._nodes:
-                self._nodes[place] = _Node(self._server(place), self)
+                self._nodes[place] = _Node(self._address.server(place), self)
         self._owners = [None] * SLOTS
         for place, ranges in masters.items():
             for first, last in ranges:

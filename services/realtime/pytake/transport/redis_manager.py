@@ -24,7 +24,7 @@ from pytake.transport import redis_wire
 from pytake.transport.engine import new_pod_id, pod_of
 from pytake.transport.frames import PreparedPacket, encode_event
 from pytake.transport.manager import AsyncManager
-from pytake.transport.redis_address import Address
+from pytake.transport.redis_address import parse_address
 from pytake.transport.redis_bus import Bus, SingleBus
 from pytake.transport.redis_cluster import ClusterBus
 from pytake.transport.redis_wire import Delivery
@@ -82,8 +82,9 @@ class AsyncRedisManager(socketio.AsyncRedisManager, AsyncManager):  # type: igno
         self.on_gap: Callable[[], None] | None = None
         self.on_unsubscribed: Callable[[str, Any], None] | None = None
         self.host_id = new_pod_id()
-        address = Address(url, redis_options or {})
-        self._bus: Bus = ClusterBus(address) if address.is_cluster else SingleBus(address)
+        address = parse_address(url, redis_options)
+        is_cluster = address.kind == "cluster"
+        self._bus: Bus = ClusterBus(address) if is_cluster else SingleBus(address)
         self._bus.on_message = self._on_message
         self._bus.on_gap = self._on_bus_gap
         self._started = False
