@@ -236,6 +236,10 @@ def _mistakes_of(process: Process, settings: Settings) -> list[str]:
         r"(redis|rediss|redis\+sentinel|redis\+cluster)://", settings.redis_url
     ):
         say("REDIS_URL", "must be redis://, rediss://, redis+sentinel:// or redis+cluster://")
+    elif settings.redis_url.startswith("redis+sentinel:") and not re.fullmatch(
+        r"[^/]+//[^/?]+/\d+/[^/?]+(\?.*)?", settings.redis_url
+    ):
+        say("REDIS_URL", "must be redis+sentinel://host:port,host:port/number/name-of-the-master")
     if not re.match(r"(sqlite\+aiosqlite|postgresql\+asyncpg)://", settings.database_url):
         say("DATABASE_URL", "must be sqlite+aiosqlite:// or postgresql+asyncpg://")
     if not re.match(r"(file:|s3:|https?://)", settings.media_url):

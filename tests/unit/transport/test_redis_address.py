@@ -8,6 +8,7 @@ import pytest
 
 from cluster.certificates import create_certificates
 from pytake.processes.redis_client import connect_redis
+from pytake.settings import BadSettings, load
 from pytake.transport.redis_address import RedisAddress, parse_address
 
 TWO = (("a", 1), ("b", 26379))
@@ -47,6 +48,11 @@ BAD = [
     "redis+sentinel://a:1?tls=true",
     "http://h",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("url", ADDRESSES)
@@ -104,6 +110,20 @@ def test_options_beside_the_address_fill_in_what_it_does_not_say() -> None:
 def test_an_address_that_is_none_of_ours_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"true|port|path|scheme"):
         parse_address(url)
+
+
+@pytest.mark.parametrize("url", BAD)
+def test_settings_refuse_it_before_anything_listens(url: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        load("command", redis_url=url)
+
+    (mistake,) = caught.value.mistakes
+    assert mistake.startswith("PYTAKE_REDIS_URL: must be ")
+
+
+@pytest.mark.parametrize("url", [url for url in ADDRESSES if url.startswith("redis")])
+def test_settings_take_what_can_be_read(url: str) -> None:
+    assert load("command", redis_url=url).redis_url == url
 
 
 def test_a_password_is_not_shown() -> None:
