@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from cluster.waiting import eventually
 from integration.gateway.pods import Cluster, Pod, user_id
-from pytake.domain.errors import Unavailable
+from pytake.domain.errors import ErrorCode, Unavailable
 from pytake.domain.status import MessageStatus
 from pytake.gateway import heads, resync, tasks
 from pytake.gateway.pod import Options
@@ -176,6 +177,63 @@ async def test_while_the_store_is_away_joins_are_refused_and_live_events_flow(
     await ana.until(lambda: ana.seqs() == [seq], "the live event")
     log.is_away = False
     await ana.join(other)
+
+
+async def test_a_join_again_that_is_refused_leaves_the_member_where_he_was(
+    cluster: Cluster, connect: Any
+) -> None:
+    log = StoreOnAndOff(cluster.store.event_log)
+    pod = await cluster.pod(event_log=log)
+    conversation = await cluster.conversation()
+    await cluster.write(conversation, "before the room was open")
+    ana = await connect(pod)
+    await ana.join(conversation)
+
+    log.bugs.add("oldest_kept")
+    again = {"conversation_id": conversation, "last_seq": 0}
+    refused = await ana.call("join_conversation", again)
+    seq = (await cluster.write(conversation, "after the refusal")).events[-1].seq
+
+    assert refused["error"]["code"] == "unavailable"
+    await ana.until(lambda: ana.seqs() == [seq], "the message")
+
+
+class SlowHeads(StoreOnAndOff):
+    """A store that is asked for heads, and fails only after a while."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__(log)
+        self.asked, self.fails = asyncio.Event(), asyncio.Event()
+        self.is_slow = False
+
+    async def heads(self, *arguments: Any) -> Any:
+        if not self.is_slow:
+            return await super().heads(*arguments)
+        self.asked.set()
+        await self.fails.wait()
+        raise Unavailable(detail="in the end")
+
+
+async def test_who_is_ended_while_he_joins_is_no_viewer(cluster: Cluster, connect: Any) -> None:
+    log = SlowHeads(cluster.store.event_log)
+    pod = await cluster.pod(event_log=log)
+    warm, cold = [await cluster.conversation(f"+551190000000{n}") for n in range(2)]
+    ana, bruno = await connect(pod, "ana"), await connect(pod, "bruno")
+    await bruno.join(warm)
+    log.is_slow = True
+    both = {"conversations": [{"conversation_id": each} for each in (warm, cold)]}
+    await ana.send("join_conversations", both)
+    await log.asked.wait()
+
+    pod.gateway.registry.end(ana.sid, ErrorCode.SUPERSEDED)
+    log.fails.set()
+    await ana.wait_closed()
+    log.is_slow = False
+    rui = await connect(pod, "rui")
+    await rui.join(warm)
+
+    viewers = (await rui.next("presence:update"))["viewers"]
+    assert sorted(each["name"] for each in viewers) == ["bruno", "rui"]
 
 
 async def test_loops_that_fail_as_nobody_expected_begin_anew(

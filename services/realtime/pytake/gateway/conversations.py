@@ -109,9 +109,8 @@ class Conversations:
     async def _join(self, connection: Connection, asked: JoinConversation) -> Joining:
         conversation_id = ConversationId(asked.conversation_id)
         access = await self.access(connection, conversation_id)
-        if conversation_id in connection.joined:
-            self._end(connection, connection.joined[conversation_id])
-        elif len(connection.joined) >= MAX_ROOMS:
+        # Who is a member stays one until nothing can refuse the new join any more.
+        if conversation_id not in connection.joined and len(connection.joined) >= MAX_ROOMS:
             raise TooMuch(ErrorCode.TOO_MANY_ROOMS)
         room = await self._rooms.enter(conversation_id, access)
         try:
@@ -136,8 +135,9 @@ class Conversations:
     async def _accept(
         self, connection: Connection, asked: JoinConversation, room: Room, access: Access
     ) -> Joining:
+        outcome = await self._resume_outcome(asked, room, max(room.head, access.head))
+        # Read again: up to here an earlier membership went on sending.
         head = max(room.head, access.head)
-        outcome = await self._resume_outcome(asked, room, head)
         if outcome is not None:
             self._metrics.recovery.inc(outcome)
         recovered = outcome in ("full", "empty")
@@ -168,13 +168,15 @@ class Conversations:
         oldest = await self._questions.oldest_kept(room.conversation_id)
         return "full" if oldest is not None and last_seq + 1 >= oldest else "too_old"
 
-    def begin(self, connection: Connection, joining: Joining) -> None:
-        """Start the replay of an accepted join whose answer has been sent."""
+    def begin(self, connection: Connection, joining: Joining) -> bool:
+        """Start the replay of an accepted join whose answer has been sent; False if the
+        membership has ended meanwhile."""
         membership = joining.membership
-        if connection.joined.get(membership.room.conversation_id) is not membership:
-            return
+        if not self._is_current(connection, membership):
+            return False
         if not self._audience.attach(connection, membership):
             membership.replay = self._tasks.start(self._catch_up(connection, membership), "replay")
+        return True
 
     def leave(self, connection: Connection, conversation_id: ConversationId) -> bool:
         """End a membership; False where there was none."""

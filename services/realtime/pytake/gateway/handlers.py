@@ -103,9 +103,9 @@ class Handlers:
         self._audience.send(connection, "joined_conversation", joining.answer | message)
 
     def _begin(self, connection: Connection, joining: Joining) -> None:
-        self._conversations.begin(connection, joining)
-        self._viewers.joined(connection, joining.membership.room)
-        self._on_joined(connection)
+        if self._conversations.begin(connection, joining):
+            self._viewers.joined(connection, joining.membership.room)
+            self._on_joined(connection)
 
     async def leave_conversation(
         self, connection: Connection, payload: wire.LeaveConversation, reply: Reply
