@@ -14,7 +14,7 @@ import pytest
 from cluster.redis_cluster import RedisCluster
 from cluster.waiting import eventually
 from conftest import left_out_if_missing
-from pytake.application.connection_ports import ConnectionPlaces, EventRates
+from pytake.application.connection_ports import ConnectionPlaces, EventRates, Place
 from pytake.broker.redis import RedisCommands, parse_address
 from pytake.domain.ids import ConnectionId, UserId
 from pytake.limits.memory import (
@@ -22,7 +22,7 @@ from pytake.limits.memory import (
     MemoryPlaces,
     MemoryPlaceTable,
 )
-from pytake.limits.redis import RedisEventRates, RedisPlaces
+from pytake.limits.redis import RedisEventRates, RedisPlaces, places_key
 from pytake.processes.redis_client import ClusterCommands, connect_redis
 
 CAP = 3
@@ -151,18 +151,46 @@ async def test_asserting_enters_what_was_forgotten(limits: Limits) -> None:
         await here.take(ana, connection(name))
         await here.release(ana, connection(name))
 
-    must_go = await here.assert_all({ana: [connection(name) for name in range(CAP)]})
+    must_go = await here.assert_all({ana: {connection(name): 9 - name for name in range(CAP)}})
 
     assert not must_go
-    assert len((await here.take(ana, connection("new"))).must_go) == 1
+    seating = await here.take(ana, connection("new"))
+    assert [place.connection_id for place in seating.must_go] == [connection(0)]
 
 
-async def test_asserting_too_many_tells_who_must_go(limits: Limits) -> None:
+async def test_asserting_too_many_tells_the_oldest_to_go(limits: Limits) -> None:
     here, ana = limits.places("pod-1"), someone()
+    ages = {connection("middle"): 40.0, connection("oldest"): 50.0, connection("a"): 30.0}
+    ages |= {connection("b"): 20.0, connection("newest"): 10.0}
 
-    must_go = await here.assert_all({ana: [connection(name) for name in range(CAP + 2)]})
+    must_go = await here.assert_all({ana: ages})
 
-    assert len(must_go) == 2
+    gone = [place.connection_id for _, place in must_go]
+    assert sorted(gone) == [connection("middle"), connection("oldest")]
+
+
+async def test_who_gave_way_and_was_not_told_takes_nobodys_place(limits: Limits) -> None:
+    here, there, ana = limits.places("pod-1"), limits.places("pod-2"), someone()
+    await here.take(ana, connection("a"))
+    for name in ("b", "c", "d"):
+        await there.take(ana, connection(name))
+
+    must_go = await here.assert_all({ana: {connection("a"): 60}})
+
+    assert must_go == [(ana, Place(connection("a"), "pod-1"))]
+    assert not await there.assert_all({ana: {connection(name): 9 for name in ("b", "c", "d")}})
+
+
+async def test_ghosts_of_a_pod_that_wakes_give_way_to_those_who_moved_on(limits: Limits) -> None:
+    frozen, there, ana = limits.places("pod-1"), limits.places("pod-2"), someone()
+    ghosts = {connection(f"ghost-{number}"): 60.0 - number for number in range(CAP)}
+    for name in range(CAP):
+        await there.take(ana, connection(name))
+
+    must_go = await frozen.assert_all({ana: ghosts})
+
+    assert {place.connection_id for _, place in must_go} == set(ghosts)
+    assert not await there.assert_all({ana: {connection(name): 1 for name in range(CAP)}})
 
 
 async def test_a_budget_is_used_up_and_fills_again(limits: Limits) -> None:
@@ -239,6 +267,25 @@ async def test_places_of_a_dead_pod_come_free_and_a_late_one_goes_first(redis_ur
 
     assert not into_the_dead_one.must_go
     assert [place.connection_id for place in over_the_cap.must_go] == [connection("late")]
+    await commands.stop()
+
+
+@pytest.mark.integration
+async def test_places_of_the_version_before_are_older_than_ours(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    places, ana = RedisPlaces(commands, "new-pod", CAP), someone()
+    entered = int((await commands.call("TIME"))[0]) * 1000
+    key = places_key(ana)
+    await commands.call("HSET", key, "#", 9, "later", f"old-pod 9 {entered}")
+    await commands.call("HSET", key, "earlier", f"old-pod 8 {entered}")
+
+    seated = await places.assert_all({ana: {connection("asserted"): 3600}})
+    first, second = [await places.take(ana, connection(name)) for name in ("new", "newer")]
+
+    assert not seated
+    assert [place.connection_id for place in first.must_go] == ["earlier"]
+    assert [place.connection_id for place in second.must_go] == ["later"]
     await commands.stop()
 
 

@@ -155,6 +155,25 @@ async def test_a_draining_pod_keeps_the_old_connection_until_the_new_one_has_joi
         await draining
 
 
+async def test_who_waits_for_his_successor_to_join_costs_no_older_one_his_place(
+    pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
+) -> None:
+    oldest, old = await connect(pods[1]), await connect(pods[0])
+    others = [await connect(pods[1]) for _ in range(CAP - 2)]
+    draining = asyncio.create_task(pods[0].gateway.drain())
+    await old.next("server:draining")
+    await connect(pods[1], previous_sid=old.sid)
+    waiting: Any = pods[0].gateway.registry.get(old.sid)
+    await eventually(lambda: "successor" in waiting.timers, "it waits")
+
+    gateway = pods[0].gateway
+    gave_way = await gateway._ports.places.assert_all(gateway.upkeep._ages())
+
+    assert not gave_way
+    assert all(client.sio.connected for client in (oldest, *others))
+    draining.cancel()
+
+
 async def test_the_budget_of_a_user_is_shared_by_both_pods(
     pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
 ) -> None:

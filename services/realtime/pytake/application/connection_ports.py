@@ -57,10 +57,14 @@ class ConnectionPlaces(Protocol):
         ...
 
     async def assert_all(
-        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+        self, mine: Mapping[UserId, Mapping[ConnectionId, float]]
     ) -> Sequence[tuple[UserId, Place]]:
-        """Enter again whatever is connected here; return what must go under the cap, here or
-        on another pod."""
+        """Enter again whatever is connected here, with the seconds since each was opened;
+        return what must go under the cap, here or on another pod.
+
+        The order is that of `take`. Who lost his place and is entered again is as old as he
+        was: he may be the one who must go.
+        """
         ...
 
 

@@ -61,10 +61,6 @@ class Registry:
         """Return the user's connections on this pod, oldest first."""
         return list(self._by_user.get(user_id, {}).values())
 
-    def users(self) -> dict[UserId, list[str]]:
-        """Return the ids of all connections by user."""
-        return {user_id: list(sids) for user_id, sids in self._by_user.items()}
-
     def add(self, connection: Connection) -> None:
         self._is_empty.clear()
         self._by_sid[connection.sid] = connection

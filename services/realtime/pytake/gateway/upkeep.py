@@ -7,7 +7,7 @@ import structlog
 
 from pytake.application.connection_ports import CloseOrder, ConnectionPlaces
 from pytake.domain.errors import ErrorCode
-from pytake.domain.ids import ConnectionId
+from pytake.domain.ids import ConnectionId, UserId
 from pytake.gateway.audience import Audience
 from pytake.gateway.registry import Registry
 from pytake.gateway.rooms import Rooms
@@ -72,10 +72,16 @@ class Upkeep:
     async def assert_places(self) -> None:
         """Enter every connection again, and close what the answer says must go, here and on
         other pods: they would enter it again."""
-        mine = {
-            user_id: [ConnectionId(sid) for sid in sids]
-            for user_id, sids in self._registry.users().items()
-        }
-        for user_id, place in await self._places.assert_all(mine):
+        for user_id, place in await self._places.assert_all(self._ages()):
             order = CloseOrder(place.connection_id, user_id, ErrorCode.CONNECTION_CAP)
             self._sessions.send_order(place, order)
+
+    def _ages(self) -> dict[UserId, dict[ConnectionId, float]]:
+        now = asyncio.get_running_loop().time()
+        ages: dict[UserId, dict[ConnectionId, float]] = {}
+        for connection in self._registry:
+            # Who only waits for his successor to join has given his place away.
+            if "successor" not in connection.timers:
+                mine = ages.setdefault(connection.principal.user_id, {})
+                mine[ConnectionId(connection.sid)] = now - connection.opened_at
+        return ages

@@ -19,7 +19,7 @@ POD_GONE_SECONDS = 15.0
 @dataclass(slots=True)
 class _Seat:
     pod_id: PodId
-    since: int
+    since: float
 
 
 class MemoryPlaceTable:
@@ -29,7 +29,6 @@ class MemoryPlaceTable:
         self._clock = clock
         self._seats: dict[UserId, dict[ConnectionId, _Seat]] = {}
         self._heartbeats: dict[PodId, float] = {}
-        self._count = 0
 
     def beat(self, pod_id: PodId) -> None:
         """Record that a pod lives."""
@@ -56,8 +55,7 @@ class MemoryPlaceTable:
         must_go = []
         if instead_of is not None and instead_of != connection_id and instead_of in seats:
             must_go.append(Place(instead_of, seats.pop(instead_of).pod_id))
-        self._count += 1
-        seats[connection_id] = _Seat(pod_id, self._count)
+        seats[connection_id] = _Seat(pod_id, self._clock())
         must_go += self._evict(seats, cap, keep=connection_id)
         others = frozenset(seat.pod_id for seat in seats.values()) - {pod_id}
         return Seating(tuple(must_go), others)
@@ -72,7 +70,7 @@ class MemoryPlaceTable:
             evicted.append(Place(victim, seats.pop(victim).pod_id))
         return evicted
 
-    def _order(self, seat: _Seat) -> tuple[bool, int]:
+    def _order(self, seat: _Seat) -> tuple[bool, float]:
         return (self._age(seat.pod_id) <= POD_LATE_SECONDS, seat.since)
 
     def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
@@ -83,16 +81,14 @@ class MemoryPlaceTable:
                 del self._seats[user_id]
 
     def assert_all(
-        self, mine: Mapping[UserId, Sequence[ConnectionId]], pod_id: PodId, cap: int
+        self, mine: Mapping[UserId, Mapping[ConnectionId, float]], pod_id: PodId, cap: int
     ) -> list[tuple[UserId, Place]]:
         self.beat(pod_id)
         must_go: list[tuple[UserId, Place]] = []
         for user_id, connections in mine.items():
             seats = self._seats.setdefault(user_id, {})
-            for connection_id in connections:
-                if connection_id not in seats:
-                    self._count += 1
-                    seats[connection_id] = _Seat(pod_id, self._count)
+            for connection_id, seconds_ago in connections.items():
+                seats[connection_id] = _Seat(pod_id, self._clock() - seconds_ago)
             must_go += [(user_id, place) for place in self._evict(seats, cap, keep=None)]
         return must_go
 
@@ -122,7 +118,7 @@ class MemoryPlaces:
         self._table.release(user_id, connection_id)
 
     async def assert_all(
-        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+        self, mine: Mapping[UserId, Mapping[ConnectionId, float]]
     ) -> Sequence[tuple[UserId, Place]]:
         return self._table.assert_all(mine, self._pod_id, self._cap)
 

@@ -54,6 +54,6 @@ async def pods_of(redis: Any, user_id: UserId) -> Sequence[PodId]:
 
 
 def _entered_at(value: bytes) -> int:
-    """Return when a place was entered ("pod order time"); the counter beside them is none."""
+    """Return when a place was entered ("pod opened entered"); the counter of older pods is none."""
     parts = value.split()
     return int(parts[2]) if len(parts) == 3 else 0

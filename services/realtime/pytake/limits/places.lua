@@ -1,11 +1,17 @@
 -- Seats one connection of a user under the cap, in one step.
 --
--- KEYS[1]  the user's places: hash of connection id -> "pod order time"
+-- KEYS[1]  the user's places: hash of connection id -> "pod opened entered"
 -- ARGV[1]  the connection          ARGV[2]  its pod
 -- ARGV[3]  the cap                 ARGV[4]  the connection it takes the place of, or ""
--- ARGV[5]  seconds to keep the key ARGV[6…] living pods and the age of their heartbeat:
---          pod, milliseconds, pod, milliseconds …
+-- ARGV[5]  seconds to keep the key
+-- ARGV[6]  how many milliseconds ago the connection was opened; 0: now, and it stays
+-- ARGV[7…] living pods and the age of their heartbeat: pod, milliseconds, pod …
 -- Returns {connection, pod, connection, pod … that must go}, {pods of those that stay}.
+--
+-- `opened` is in microseconds of Redis's clock, `entered` in milliseconds. The age decides,
+-- not the order of arrival: who is entered again after his place was lost is no newcomer.
+-- In a rollout, pods of the version before enter a small counter for `opened`: older than
+-- any time, and among themselves in the order in which they came. The key `#` is theirs.
 --
 -- The heartbeats were read up to 2 s ago, so that a pod is gone at 13 s if it shall be at 15.
 -- A pod that nobody named may have started just now: its places count while they are fresh.
@@ -13,10 +19,12 @@
 
 local GONE_MS, LATE_MS, FRESH_MS, GHOST_MS = 13000, 5000, 15000, 35000
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(now_us / 1000)
 local key, new, pod, cap = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local age = {[pod] = 0}
-for i = 6, #ARGV, 2 do age[ARGV[i]] = tonumber(ARGV[i + 1]) end
+local opened_ago = tonumber(ARGV[6])
+local age = {}
+for i = 7, #ARGV, 2 do age[ARGV[i]] = tonumber(ARGV[i + 1]) end
 age[pod] = 0
 
 local must_go, seats = {}, {}
@@ -39,17 +47,19 @@ for i = 1, #stored, 2 do
   end
 end
 
-local mine = redis.call('HGET', key, new)
-local order = mine and string.match(mine, ' (%d+) ') or redis.call('HINCRBY', key, '#', 1)
-redis.call('HSET', key, new, pod .. ' ' .. order .. ' ' .. string.format('%.0f', now))
+local opened = now_us - opened_ago * 1000
+redis.call('HSET', key, new, string.format('%s %.0f %.0f', pod, opened, now))
 redis.call('EXPIRE', key, ARGV[5])
+local too_many = #seats + 1 - cap
+if opened_ago > 0 then
+  seats[#seats + 1] = {id = new, pod = pod, since = opened, late = false}
+end
 
 table.sort(seats, function(a, b)
   if a.late ~= b.late then return a.late end
   return a.since < b.since
 end)
 local stay = {}
-local too_many = #seats + 1 - cap
 for i, seat in ipairs(seats) do
   if i <= too_many then
     redis.call('HDEL', key, seat.id)

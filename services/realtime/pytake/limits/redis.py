@@ -10,6 +10,7 @@ While Redis is away both fall back to what this pod knows: nobody is kept out fo
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
@@ -125,7 +126,7 @@ class RedisPlaces:
         # Entered here, too: it is what the pod falls back to.
         alone = self._alone.take(user_id, connection_id, self._pod_id, self._cap, instead_of)
         try:
-            arguments = self._arguments(user_id, connection_id, instead_of)
+            arguments = self._arguments(user_id, connection_id, instead_of=instead_of)
             replies = await self._script.calls([arguments])
             must_go, stay = _good(replies[0])
         except Unavailable:
@@ -136,7 +137,12 @@ class RedisPlaces:
         return Seating(_places(must_go), others)
 
     def _arguments(
-        self, user_id: UserId, connection_id: ConnectionId, instead_of: ConnectionId | None
+        self,
+        user_id: UserId,
+        connection_id: ConnectionId,
+        *,
+        instead_of: ConnectionId | None = None,
+        opened_seconds_ago: float = 0.0,
     ) -> list[str | bytes | int | float]:
         ages = [part for pair in self._present_ages().items() for part in pair]
         return [
@@ -147,6 +153,7 @@ class RedisPlaces:
             self._cap,
             instead_of or "",
             KEEP_SECONDS,
+            math.ceil(opened_seconds_ago * 1000),
             *ages,
         ]
 
@@ -168,18 +175,23 @@ class RedisPlaces:
             return
 
     async def assert_all(
-        self, mine: Mapping[UserId, Sequence[ConnectionId]]
+        self, mine: Mapping[UserId, Mapping[ConnectionId, float]]
     ) -> Sequence[tuple[UserId, Place]]:
         self._alone.beat(self._pod_id)
-        whose = [(user_id, each) for user_id, connections in mine.items() for each in connections]
+        begun = time.monotonic()
+        whose = [(user_id, *each) for user_id, ages in mine.items() for each in ages.items()]
         must_go: list[tuple[UserId, Place]] = []
         try:
             await self.beat()
             for start in range(0, len(whose), BATCH):
                 batch = whose[start : start + BATCH]
-                arguments = [self._arguments(user_id, each, None) for user_id, each in batch]
+                passed = time.monotonic() - begun
+                arguments = [
+                    self._arguments(user_id, connection_id, opened_seconds_ago=ago + passed)
+                    for user_id, connection_id, ago in batch
+                ]
                 replies = await self._script.calls(arguments)
-                for (user_id, _), reply in zip(batch, replies, strict=True):
+                for (user_id, *_), reply in zip(batch, replies, strict=True):
                     must_go += [(user_id, place) for place in _places(_good(reply)[0])]
         except Unavailable:
             self._note(shared=False)
