@@ -64,7 +64,7 @@ def test_check_has_a_line_for_each_thing_and_fails_for_what_is_missing(pytake: P
     pytake("create", "organization", "Acme")
     pytake("create", "channel", "1001", "--organization", "Acme", stdin="EAAtoken\n")
 
-    after = pytake("check")
+    after = pytake("check", PYTAKE_WHATSAPP_API_URL="http://127.0.0.1:9")
 
     def failed(run: subprocess.CompletedProcess[str]) -> list[str]:
         return [line.split()[1] for line in run.stdout.splitlines() if line.startswith("FAILED")]
@@ -72,7 +72,8 @@ def test_check_has_a_line_for_each_thing_and_fails_for_what_is_missing(pytake: P
     assert (before.returncode, after.returncode) == (1, 1)
     assert failed(before) == ["database", "redis"]
     assert "pytake migrate" in before.stdout
-    assert failed(after) == ["redis"]
+    assert failed(after) == ["whatsapp", "redis"]
+    assert "1001: WhatsApp does not answer" in after.stdout
     assert "EAAtoken" not in after.stdout + after.stderr
     assert SECRET not in after.stdout + after.stderr
 

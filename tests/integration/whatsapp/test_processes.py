@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from cluster.pods import Pod, run_pytake
-from cluster.programs import free_port
+from cluster.programs import ProgramFailed, free_port
 from cluster.redis_server import RedisServer
 from cluster.waiting import wait_until
 
@@ -140,6 +140,20 @@ def test_a_relay_leaves_before_its_signal_and_nobody_is_connected_to_it(
     assert ready.json()["reasons"] == {"drain": "draining"}
     assert connections.json()["items"] == []
     assert relay.stop() == 0
+
+
+def test_check_asks_whatsapp_whether_it_takes_the_token(platform: Platform) -> None:
+    def check(**changes: str) -> str:
+        settings = platform.settings | changes
+        try:
+            return run_pytake("check", settings=settings, folder=platform.folder)
+        except ProgramFailed as failed:
+            return str(failed)
+
+    assert "1 number(s), and WhatsApp takes their tokens" in check()
+    refused = check(PYTAKE_WHATSAPP_ACCESS_TOKEN="an old token")
+    assert "1065: WhatsApp refuses it (190: " in refused
+    assert "an old token" not in refused
 
 
 def test_a_relay_that_is_killed_is_taken_over_and_nothing_is_lost(platform: Platform) -> None:

@@ -22,8 +22,10 @@ from pytake.settings import BadSettings, Settings, load, media_folder
 from pytake.store import Store, StoreNotUsable, open_store
 from pytake.tokens.jwks import JwksKeys
 from pytake.tokens.verifier import HMAC_ALGORITHMS, JwtVerifier
+from pytake.whatsapp.graph import GraphClient, GraphError, Number
 
 DEADLINE_SECONDS = 10
+GRAPH_SECONDS = 8.0
 MAX_CLOCK_SKEW = timedelta(seconds=2)
 """Tokens have a leeway of 5 s, which the clocks of two pods share."""
 
@@ -110,17 +112,39 @@ async def _database_clock(store: Store) -> str:
 
 
 async def _channels(settings: Settings, store: Store) -> str:
-    count = 0
-    for organization_id, _ in await store.users.organizations():
-        channels = await store.channels.channels(organization_id)
-        count += sum(channel.is_active for channel in channels)
-    if settings.whatsapp_phone_number_id:
-        return f"the number of the settings, and {count} of the database"
-    if not count:
+    numbers = [number async for number in _numbers(settings, store)]
+    if not numbers:
         raise Failed(
             "no number: outbound messages stay pending (PYTAKE_WHATSAPP_*, POST /channels)"
         )
-    return f"{count} active number(s)"
+    async with GraphClient.connect(
+        settings.whatsapp_api_url, settings.whatsapp_api_version, timeout=GRAPH_SECONDS
+    ) as graph:
+        answers = await asyncio.gather(*(_problem(graph, number) for number in numbers))
+    if problems := [answer for answer in answers if answer is not None]:
+        raise Failed("; ".join(problems))
+    return f"{len(numbers)} number(s), and WhatsApp takes their tokens"
+
+
+async def _numbers(settings: Settings, store: Store) -> AsyncIterator[Number]:
+    token = settings.whatsapp_access_token
+    of_settings = settings.whatsapp_phone_number_id if token is not None else ""
+    if token is not None and of_settings:
+        yield Number(of_settings, token.get_secret_value())
+    for channel in await store.channels.active_channels():
+        found = await store.channels.access_token(channel.id)
+        if found is not None and channel.phone_number_id != of_settings:
+            yield Number(channel.phone_number_id, found)
+
+
+async def _problem(graph: GraphClient, number: Number) -> str | None:
+    try:
+        await graph.number_info(number)
+    except GraphError as problem:
+        if problem.error is None:
+            return f"{number.phone_number_id}: WhatsApp does not answer ({problem})"
+        return f"{number.phone_number_id}: WhatsApp refuses it ({problem.error.code}: {problem})"
+    return None
 
 
 async def _redis(settings: Settings) -> str:
