@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -49,3 +51,22 @@ def test_an_overlay_builds_what_the_chart_renders(generator: ModuleType, environ
 def _without_namespace(item: dict[str, Any]) -> dict[str, Any]:
     """Kustomize puts every object into the namespace; Helm leaves that to the client."""
     return item | {"metadata": {k: v for k, v in item["metadata"].items() if k != "namespace"}}
+
+
+def test_the_page_makes_every_secret_that_production_needs(generator: ModuleType) -> None:
+    page = (K8S / "README.md").read_text()
+    made = dict(re.findall(r"^secret (\S+) (.*)$", page, re.MULTILINE))
+
+    for item in generator.rendered("base", "production").values():
+        if item["kind"] == "Deployment":
+            for name, key in _secrets(item["spec"]["template"]["spec"]):
+                assert key in made[name], f"{name} has no {key}"
+
+
+def _secrets(pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for variable in pod["containers"][0]["env"]:
+        if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
+            yield reference["name"], reference["key"]
+    for volume in pod["volumes"]:
+        for item in volume.get("secret", {}).get("items", []):
+            yield volume["secret"]["secretName"], item["key"]
