@@ -470,6 +470,7 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   private gone(): void {
     this.isJoined = false;
+    this.target = 0;
     this.others.clear();
     this.become("gone");
   }

@@ -102,3 +102,20 @@ test("a conversation that is handed back while it is open is there again", async
   expect(conversation.snapshot().phase).toBe("ready");
   expect(conversation.snapshot().messages).toHaveLength(2);
 });
+
+test("what is missing of a conversation that is gone keeps nobody from being online", async () => {
+  const { server, client } = await started();
+  const fake = server.world.addConversation("Carla");
+  client.openConversation(fake.body.id);
+  await server.clock.advance(100);
+  server.loseEvents = 1;
+  server.world.receive(fake, "perdida");
+  server.world.receive(fake, "depois");
+  expect(client.snapshot().state).toBe("catching-up");
+
+  for (const connection of server.connections) {
+    connection.say("left_conversation", { conversation_id: fake.body.id, reason: "forbidden" });
+  }
+
+  expect(client.snapshot()).toMatchObject({ state: "online", behind: 0 });
+});
