@@ -147,6 +147,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
   stop(): void {
     this.link.stop();
     this.outbox.close();
+    this.inbox.close();
     this.tabs.close();
     this.cancelPolling?.();
   }

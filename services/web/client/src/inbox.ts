@@ -7,7 +7,9 @@ import type {
 } from "./contract.gen.js";
 import { RealtimeError } from "./errors.js";
 import type { Rest } from "./rest.js";
+import { pauseMs } from "./retry.js";
 import { Store } from "./store.js";
+import type { Unsubscribe } from "./subscribers.js";
 
 const PAGE = 50;
 
@@ -49,6 +51,8 @@ interface Loaded {
   state: LoadState;
   cursor: string | null;
   error?: RealtimeError | undefined;
+  /** When the next page may be asked for, after one that failed. */
+  moreAt?: number;
 }
 
 /** When somebody last wrote; a new status or assignment moves no row. */
@@ -72,9 +76,14 @@ export interface InboxContext {
  */
 export class Inbox extends Store<InboxSnapshot> {
   private rows = new Map<string, ConversationBody>();
+  /** How many messages of each customer this user has read, as the server said; it never falls. */
   private readInbound = new Map<string, number>();
+  /** Up to which `seq` this user has read: rows that are older hold nothing unread. */
+  private readSeq = new Map<string, number>();
   /** When each row went: news that is older than that comes too late. */
   private removedAt = new Map<string, number>();
+  private reloadFailures = 0;
+  private cancelReload: Unsubscribe | undefined;
   private loaded: Record<InboxView, Loaded> = {
     mine: { state: "idle", cursor: null },
     unassigned: { state: "idle", cursor: null },
@@ -98,14 +107,31 @@ export class Inbox extends Store<InboxSnapshot> {
   }
 
   async loadMore(view: InboxView): Promise<void> {
-    const { state, cursor } = this.loaded[view];
-    if (state === "ready" && cursor !== null) await this.fetchPage(view, cursor);
+    const { state, cursor, moreAt = 0 } = this.loaded[view];
+    if (state !== "ready" || cursor === null || moreAt > this.clock.now()) return;
+    await this.fetchPage(view, cursor);
   }
 
-  /** News may have been lost: take the first page of every list that was loaded again. */
+  /** News may have been lost: take the first page of every list that was loaded, until it is there. */
   async reload(): Promise<void> {
+    this.cancelReload?.();
     const used = INBOX_VIEWS.filter((view) => this.loaded[view].state !== "idle");
-    await Promise.all(used.map((view) => this.refetch(view)));
+    try {
+      await Promise.all(used.map((view) => this.refetch(view)));
+      this.reloadFailures = 0;
+    } catch (cause) {
+      const { retryable, retryAfterMs } = RealtimeError.of(cause);
+      if (!retryable) return;
+      this.reloadFailures += 1;
+      const wait = pauseMs(this.reloadFailures, retryAfterMs);
+      this.cancelReload?.();
+      this.cancelReload = this.clock.after(wait, () => void this.reload());
+    }
+  }
+
+  /** Nothing is asked for any more. */
+  close(): void {
+    this.cancelReload?.();
   }
 
   /** Conversations whose contact or texts match, or with a label; not part of the lists. */
@@ -118,15 +144,12 @@ export class Inbox extends Store<InboxSnapshot> {
       limit: PAGE,
       cursor,
     });
-    for (const row of page.items)
-      this.readInbound.set(row.id, row.inbound_count - row.unread_count);
-    return page;
+    return { ...page, items: page.items.map((row) => this.own(row)) };
   }
 
   /** A row that REST gave to this user, so with their own `unread_count`. */
   take(row: ConversationBody): void {
-    this.readInbound.set(row.id, row.inbound_count - row.unread_count);
-    this.rows.set(row.id, row);
+    this.rows.set(row.id, this.own(row));
     this.changed();
   }
 
@@ -140,10 +163,11 @@ export class Inbox extends Store<InboxSnapshot> {
   private updated(news: ConversationBody): void {
     const before = this.rows.get(news.id);
     if (before && before.last_seq > news.last_seq) return;
-    if ((this.removedAt.get(news.id) ?? -1) > news.last_seq) return;
-    const read = this.readInbound.get(news.id) ?? news.inbound_count - news.unread_count;
-    this.readInbound.set(news.id, read);
-    const row = { ...news, unread_count: Math.max(0, news.inbound_count - read) };
+    if (this.isGone(news)) return;
+    // Of a row that REST never gave to this user, what others have read is the best guess.
+    const known = before ?? news;
+    const read = this.readInbound.get(news.id) ?? known.inbound_count - known.unread_count;
+    const row = this.counted(news, read);
     this.rows.set(news.id, row);
     this.changed();
     this.context.onRow(row, before);
@@ -154,23 +178,24 @@ export class Inbox extends Store<InboxSnapshot> {
     if (this.rows.delete(conversation_id)) this.changed();
   }
 
-  private wasRead({ conversation_id, unread_count }: ConversationRead): void {
+  private wasRead({ conversation_id, seq, unread_count }: ConversationRead): void {
+    this.readSeq.set(conversation_id, Math.max(seq, this.readSeq.get(conversation_id) ?? 0));
     const row = this.rows.get(conversation_id);
     if (!row) return;
-    this.readInbound.set(conversation_id, row.inbound_count - unread_count);
-    this.rows.set(conversation_id, { ...row, unread_count });
+    this.rows.set(conversation_id, this.own({ ...row, unread_count }));
     this.changed();
   }
 
   private async refetch(view: InboxView): Promise<void> {
-    const page = await this.query(view, null).catch(() => undefined);
-    if (!page) return;
+    const asked = new Map(this.rows);
+    const page = await this.query(view, null);
     // Rows of this list that the first page should hold and does not are no longer in it.
     const oldest = page.items.at(-1)?.updated_at ?? "";
     const present = new Set(page.items.map((row) => row.id));
     for (const row of this.of(view)) {
       const isCovered = page.next_cursor === null || row.updated_at > oldest;
-      if (isCovered && !present.has(row.id)) this.rows.delete(row.id);
+      const isOfBefore = asked.get(row.id)?.last_seq === row.last_seq;
+      if (isCovered && isOfBefore && !present.has(row.id)) this.rows.delete(row.id);
     }
     this.loaded[view] = { state: "ready", cursor: page.next_cursor };
     for (const row of page.items) this.takeNewer(row);
@@ -187,7 +212,8 @@ export class Inbox extends Store<InboxSnapshot> {
       this.loaded[view] = { state: "ready", cursor: page.next_cursor };
     } catch (cause) {
       const error = RealtimeError.of(cause);
-      this.loaded[view] = { ...list, state: "failed", error };
+      const moreAt = this.clock.now() + pauseMs(1, error.retryAfterMs);
+      this.loaded[view] = { ...list, state: cursor === null ? "failed" : "ready", error, moreAt };
     }
     this.changed();
   }
@@ -202,9 +228,30 @@ export class Inbox extends Store<InboxSnapshot> {
 
   private takeNewer(row: ConversationBody): void {
     const known = this.rows.get(row.id);
-    if (known && known.last_seq > row.last_seq) return;
-    this.readInbound.set(row.id, row.inbound_count - row.unread_count);
-    this.rows.set(row.id, row);
+    if (this.isGone(row) || (known && known.last_seq > row.last_seq)) return;
+    this.rows.set(row.id, this.own(row));
+  }
+
+  /** A row with this user's own `unread_count`, which an older answer does not raise again. */
+  private own(row: ConversationBody): ConversationBody {
+    return this.counted(row, this.hasRead(row.id, row.inbound_count - row.unread_count));
+  }
+
+  private counted(row: ConversationBody, read: number): ConversationBody {
+    const isRead = row.last_seq <= (this.readSeq.get(row.id) ?? 0);
+    const count = isRead ? this.hasRead(row.id, row.inbound_count) : read;
+    return { ...row, unread_count: Math.max(0, row.inbound_count - count) };
+  }
+
+  private hasRead(id: string, count: number): number {
+    const read = Math.max(count, this.readInbound.get(id) ?? 0);
+    this.readInbound.set(id, read);
+    return read;
+  }
+
+  /** It left the lists after what this row tells. */
+  private isGone({ id, last_seq }: ConversationBody): boolean {
+    return (this.removedAt.get(id) ?? -1) > last_seq;
   }
 
   private belongs(row: ConversationBody, view: InboxView): boolean {

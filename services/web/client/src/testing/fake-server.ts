@@ -73,6 +73,8 @@ export class FakeServer<C extends Clock = FakeClock> {
   refuseWith: string | undefined;
   /** No REST answer at all. */
   isRestDown = false;
+  /** REST answers, made when they were asked for, arrive once this is settled. */
+  restWaitsFor: Promise<unknown> | undefined;
   /** Answer the next requests so, instead of properly. */
   readonly nextAnswers: FakeAnswer[] = [];
   /** Events of clients that get no answer. */
@@ -126,6 +128,7 @@ export class FakeServer<C extends Clock = FakeClock> {
           userId: token.split("#")[0] ?? "",
         })
       : refuse(401, "token_expired"));
+    await this.restWaitsFor;
     const text = typeof body === "string" ? body : JSON.stringify(body);
     return new Response(text, { status, headers: more ?? {} });
   };
