@@ -40,8 +40,13 @@ def connect_redis(url: str, *, timeout: float | None = TIMEOUT_SECONDS) -> Any:
         return RedisCluster(startup_nodes=nodes, **login, **options)
     make: Any = Sentinel
     sentinel = make(list(address.nodes), sentinel_kwargs=options)
-    options |= {"connection_pool_class": _MasterPool, "db": address.database}
-    return sentinel.master_for(address.service, **login, **options)
+    return sentinel.master_for(
+        address.service,
+        connection_pool_class=_MasterPool,
+        db=address.database,
+        **login,
+        **options,
+    )
 
 
 class _MasterPool(SentinelConnectionPool):
