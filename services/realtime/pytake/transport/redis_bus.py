@@ -127,6 +127,9 @@ class Subscriber:
         if channel is not None and channel.wanted:
             channel.wanted = False
             self._queue(name, subscribe=False)
+            if self.keeper.link is not None:
+                # A cluster answers MOVED if its slot is elsewhere: no answer counts it off.
+                self._found(name)
 
     def is_confirmed(self, name: bytes) -> bool:
         channel = self._channels.get(name)
@@ -182,7 +185,8 @@ class Subscriber:
                 self._forget(name)
         self._send(link, self._subscribe, self.channels)
         if self._opened_before:
-            self._missing.update(self.channels)
+            # Anew: what was left while the link was down will not be answered.
+            self._missing = set(self.channels)
         self._opened_before = True
 
     def _take(self, reply: Any) -> None:
@@ -207,10 +211,7 @@ class Subscriber:
                 self._on_refused()
             return
         channel.answered += 1
-        if self._missing and reply[1] in self._missing:
-            self._missing.discard(reply[1])
-            if not self._missing and self._on_gap is not None:
-                self._on_gap()
+        self._found(reply[1])
         if channel.confirmed:
             for waiter in channel.waiters:
                 if not waiter.done():
@@ -218,6 +219,13 @@ class Subscriber:
             channel.waiters.clear()
         elif not channel.wanted and channel.answered == channel.sent:
             self._forget(reply[1])
+
+    def _found(self, name: bytes) -> None:
+        """Nothing is to be waited for any more after the loss of the connection."""
+        if name in self._missing:
+            self._missing.discard(name)
+            if not self._missing and self._on_gap is not None:
+                self._on_gap()
 
     def _forget(self, name: bytes) -> None:
         channel = self._channels.get(name)
