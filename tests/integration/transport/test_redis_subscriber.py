@@ -95,3 +95,31 @@ async def test_a_gap_is_told_although_the_last_channel_is_left_unanswered() -> N
         subscriber.unwant(b"moves")
 
         assert gaps == ["gap"]
+
+
+async def test_rooms_that_were_joined_while_redis_is_away_leave_nothing_behind() -> None:
+    async with subscribing(Door()) as subscriber:
+        subscriber.want(b"too late")
+        subscriber.want(b"given up")
+
+        assert not await subscriber.wait_confirmed(b"too late", 0.01)
+        joining = asyncio.create_task(subscriber.wait_confirmed(b"given up", 5))
+        await asyncio.sleep(0)
+        joining.cancel()
+        await asyncio.wait({joining})
+        subscriber.unwant(b"too late")
+        subscriber.unwant(b"given up")
+
+        assert subscriber._channels == {}
+
+
+async def test_a_room_that_is_left_while_somebody_waits_for_it_leaves_nothing_behind() -> None:
+    async with subscribing(Door()) as subscriber:
+        subscriber.want(b"room")
+        joining = asyncio.create_task(subscriber.wait_confirmed(b"room", 0.05))
+        await asyncio.sleep(0)
+
+        subscriber.unwant(b"room")
+
+        assert not await joining
+        assert subscriber._channels == {}

@@ -8,6 +8,7 @@ most 5 s apart, subscribes again to everything wanted, and says that there was a
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -146,6 +147,10 @@ class Subscriber:
                 await future
         except TimeoutError:
             return False
+        finally:
+            with contextlib.suppress(ValueError):
+                channel.waiters.remove(future)
+            self._forget_if_left(name)
         return True
 
     def _queue(self, name: bytes, *, subscribe: bool) -> None:
@@ -231,6 +236,14 @@ class Subscriber:
         channel = self._channels.get(name)
         if channel is not None and not channel.waiters:
             del self._channels[name]
+
+    def _forget_if_left(self, name: bytes) -> None:
+        """Forget it now if it stayed only because somebody was waiting for it."""
+        channel = self._channels.get(name)
+        if channel is None or channel.wanted:
+            return
+        if self.keeper.link is None or channel.sent == channel.answered:
+            self._forget(name)
 
     def retry(self) -> None:
         """Ask again for what is wanted but not confirmed."""
