@@ -204,5 +204,6 @@ class BackOff:
 
     def next_seconds(self) -> float:
         limit = min(MAX_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2**self._attempt)
-        self._attempt += 1
+        if limit < MAX_BACK_OFF_SECONDS:
+            self._attempt += 1
         return random.uniform(0, limit)  # noqa: S311
