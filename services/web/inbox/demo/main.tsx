@@ -14,8 +14,8 @@ import {
 } from "@pytake/realtime";
 import { FakeServer } from "@pytake/realtime/testing";
 import { createRoot } from "react-dom/client";
-import { Workspace } from "../src/App";
 import { followTheme } from "../src/preferences";
+import { Workspace } from "../src/Workspace";
 import { SpeechProvider } from "../src/words";
 import { fill } from "./world";
 

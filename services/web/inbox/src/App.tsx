@@ -1,78 +1,42 @@
-import { RealtimeClient } from "@pytake/realtime";
-import { RealtimeProvider } from "@pytake/realtime/react";
-import { useCallback, useEffect, useMemo, useState } from "react";
-import { Frame } from "./frame/Frame";
-import { TypingProvider } from "./list/typing-store";
-import { PeopleProvider } from "./people";
+import { lazy, Suspense, startTransition, useCallback, useEffect, useState } from "react";
+import { Opening } from "./Opening";
 import { Session } from "./session/session";
-import { SessionContext, type SignedInSession } from "./session/use-session";
 import { SignIn } from "./sign-in/SignIn";
 
+const load = () => import("./Workspace");
+const SignedIn = lazy(load);
+
+const restored = Session.restore();
+// Who comes back waits for nothing else first.
+if (restored) void load().catch(() => undefined);
+
 export function App() {
-  const [session, setSession] = useState(() => Session.restore());
+  const [session, setSession] = useState(restored);
   const [hasEnded, setHasEnded] = useState(false);
 
   const leave = useCallback((ended: boolean) => {
     setHasEnded(ended);
     setSession(undefined);
   }, []);
+  useEffect(() => void load().catch(() => undefined), []);
 
   if (!session) {
     return (
       <SignIn
         hasEnded={hasEnded}
-        onSignedIn={(signedIn) => {
-          setHasEnded(false);
-          setSession(signedIn);
-        }}
+        onSignedIn={(signedIn) =>
+          // The form stays until the workspace is there.
+          startTransition(() => {
+            setHasEnded(false);
+            setSession(signedIn);
+          })
+        }
       />
     );
   }
-  return <SignedIn key={session.user.id} session={session} onLeave={leave} />;
-}
-
-function SignedIn(props: { session: Session; onLeave: (ended: boolean) => void }) {
-  const { session, onLeave } = props;
-  const [client, setClient] = useState<RealtimeClient>();
-
-  useEffect(() => {
-    const made = new RealtimeClient({
-      userId: session.user.id,
-      getToken: session.getToken,
-      debug: localStorage.getItem("pytake.debug") !== null,
-      client: { name: "inbox", version: "0.1.0" },
-    });
-    const stopFollowing = session.whenEnded(() => onLeave(true));
-    made.start();
-    setClient(made);
-    return () => {
-      stopFollowing();
-      made.stop();
-    };
-  }, [session, onLeave]);
-
-  const signOut = useCallback(async () => {
-    await session.signOut();
-    onLeave(false);
-  }, [session, onLeave]);
-  return client ? (
-    <Workspace client={client} user={session.user} getToken={session.getToken} signOut={signOut} />
-  ) : null;
-}
-
-/** The page of a signed-in user. */
-export function Workspace(props: SignedInSession & { client: RealtimeClient }) {
-  const { client, user, getToken, signOut } = props;
-  const session = useMemo(() => ({ user, getToken, signOut }), [user, getToken, signOut]);
   return (
-    <SessionContext.Provider value={session}>
-      <RealtimeProvider client={client}>
-        <PeopleProvider>
-          <TypingProvider>
-            <Frame />
-          </TypingProvider>
-        </PeopleProvider>
-      </RealtimeProvider>
-    </SessionContext.Provider>
+    <Suspense fallback={<Opening />}>
+      <SignedIn key={session.user.id} session={session} onLeave={leave} />
+    </Suspense>
   );
 }

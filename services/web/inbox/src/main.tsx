@@ -4,17 +4,23 @@ import "./styles/base.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
-import { followTheme } from "./preferences";
-import { SpeechProvider } from "./words";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { followTheme, preferences } from "./preferences";
+import { reloadWhenStale } from "./stale-build";
+import { loadWords, SpeechProvider } from "./words";
 
 followTheme();
+reloadWhenStale();
+await loadWords(preferences().language);
 
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(
     <StrictMode>
       <SpeechProvider>
-        <App />
+        <ErrorBoundary>
+          <App />
+        </ErrorBoundary>
       </SpeechProvider>
     </StrictMode>,
   );

@@ -22,7 +22,7 @@ export function channelNote(channel: Channel, { words }: Speech): string {
 }
 
 /** The WhatsApp numbers, whether they work, and what keeps them from it. */
-export function Channels() {
+export default function Channels() {
   const speech = useSpeech();
   const { words } = speech;
   const [loaded, reload] = useItems<Channel>("/channels");

@@ -13,7 +13,7 @@ interface Quarantined {
 }
 
 /** Parts of deliveries that could not be worked, as they came. */
-export function Quarantine() {
+export default function Quarantine() {
   const { words, locale } = useSpeech();
   const [loaded, reload] = useItems<Quarantined>("/quarantine");
   return (

@@ -18,7 +18,7 @@ function roleName(role: Role, words: Words): string {
 }
 
 /** Who works here, who is online, and what an admin may do about it. */
-export function Team() {
+export default function Team() {
   const words = useWords();
   const people = usePeople();
   const { user } = useSession();

@@ -1,8 +1,5 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { Redirect, Route, Switch } from "wouter";
-import { Channels } from "../admin/Channels";
-import { Quarantine } from "../admin/Quarantine";
-import { Team } from "../admin/Team";
 import { useHome, useSession } from "../session/use-session";
 import { useNotices } from "./notices";
 import { Panes } from "./Panes";
@@ -11,6 +8,10 @@ import { ShortcutsDialog } from "./ShortcutsDialog";
 import { TopLine } from "./TopLine";
 import { useTitle } from "./use-title";
 import "./frame.css";
+
+const Team = lazy(() => import("../admin/Team"));
+const Channels = lazy(() => import("../admin/Channels"));
+const Quarantine = lazy(() => import("../admin/Quarantine"));
 
 export function Frame() {
   const home = useHome();
@@ -23,20 +24,22 @@ export function Frame() {
   return (
     <div className="frame">
       <TopLine onPreferences={() => setDialog("preferences")} onShortcuts={showShortcuts} />
-      <Switch>
-        <Route path={`${home}/conversations/:id?`}>
-          {({ id }) => <Panes id={id} onHelp={showShortcuts} />}
-        </Route>
-        {user.role === "admin" && <Route path="/admin/team" component={Team} />}
-        {user.role === "admin" && <Route path="/admin/channels" component={Channels} />}
-        {user.role === "admin" && <Route path="/admin/quarantine" component={Quarantine} />}
-        <Route path="/:role/conversations/:id">
-          {({ id }) => <Redirect to={`${home}/conversations/${id}`} replace />}
-        </Route>
-        <Route>
-          <Redirect to={`${home}/conversations`} replace />
-        </Route>
-      </Switch>
+      <Suspense fallback={<main aria-busy="true" />}>
+        <Switch>
+          <Route path={`${home}/conversations/:id?`}>
+            {({ id }) => <Panes id={id} onHelp={showShortcuts} />}
+          </Route>
+          {user.role === "admin" && <Route path="/admin/team" component={Team} />}
+          {user.role === "admin" && <Route path="/admin/channels" component={Channels} />}
+          {user.role === "admin" && <Route path="/admin/quarantine" component={Quarantine} />}
+          <Route path="/:role/conversations/:id">
+            {({ id }) => <Redirect to={`${home}/conversations/${id}`} replace />}
+          </Route>
+          <Route>
+            <Redirect to={`${home}/conversations`} replace />
+          </Route>
+        </Switch>
+      </Suspense>
       <PreferencesDialog isOpen={dialog === "preferences"} onClose={close} />
       <ShortcutsDialog isOpen={dialog === "shortcuts"} onClose={close} />
     </div>

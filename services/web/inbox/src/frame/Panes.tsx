@@ -2,6 +2,7 @@ import type { InboxView } from "@pytake/realtime";
 import { type CSSProperties, useCallback, useState } from "react";
 import { useLocation } from "wouter";
 import { Details } from "../details/Details";
+import { ErrorBoundary } from "../ErrorBoundary";
 import { ConversationList } from "../list/ConversationList";
 import { usePreferences } from "../preferences";
 import { useHome, useSession } from "../session/use-session";
@@ -59,7 +60,13 @@ export function Panes({ id, onHelp }: { id: string | undefined; onHelp: () => vo
       />
       {(id || !isNarrow) && (
         <main className="thread-pane">
-          {id ? <Thread key={id} id={id} searched={search} details={details} /> : <NothingOpen />}
+          {id ? (
+            <ErrorBoundary key={id}>
+              <Thread id={id} searched={search} details={details} />
+            </ErrorBoundary>
+          ) : (
+            <NothingOpen />
+          )}
         </main>
       )}
       {id && details.isOpen && <Details key={id} id={id} onOpen={open} onClose={details.toggle} />}

@@ -3,16 +3,16 @@ import { Keyboard, LogOut, Settings } from "lucide-react";
 import { prefer, usePreferences } from "../preferences";
 import { useSession } from "../session/use-session";
 import { useWords } from "../words";
-import { en } from "../words/en";
-import { pt } from "../words/pt";
 import { Avatar } from "./Avatar";
+
+/** Each by its own name, whatever is spoken now. */
+const LANGUAGES = { "pt-BR": "Português (Brasil)", en: "English" } as const;
 
 export function PersonMenu(props: { onPreferences: () => void; onShortcuts: () => void }) {
   const words = useWords();
   const { user, signOut } = useSession();
   const { theme, language } = usePreferences();
   const themes = { system: words.themeSystem, light: words.themeLight, dark: words.themeDark };
-  const languages = { "pt-BR": pt.language, en: en.language };
   return (
     <Ariakit.MenuProvider placement="bottom-end">
       <Ariakit.MenuButton className="person-button" aria-label={`${user.name}, ${words.menu}`}>
@@ -28,7 +28,7 @@ export function PersonMenu(props: { onPreferences: () => void; onShortcuts: () =
         />
         <Choices
           heading={words.languageLabel}
-          names={languages}
+          names={LANGUAGES}
           chosen={language}
           onChoose={(each) => prefer({ language: each })}
         />

@@ -3,7 +3,6 @@ import type { Words } from "./pt";
 const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : more}`;
 
 export const en: Words = {
-  language: "English",
   productTagline: "Customer chat over WhatsApp, in real time",
 
   signIn: "Sign in",
@@ -22,6 +21,8 @@ export const en: Words = {
   save: "Save",
   back: "Back",
   retry: "Try again",
+  broken: "This could not be shown",
+  brokenHint: "Drafts and waiting messages are still kept in this browser.",
   edit: "Edit",
   remove: "Remove",
   menu: "Menu",

@@ -2,7 +2,6 @@ const many = (n: number, one: string, more: string) => `${n} ${n === 1 ? one : m
 
 /** Brazilian Portuguese: the first language, and the shape that every other one has. */
 export const pt = {
-  language: "Português (Brasil)",
   productTagline: "Atendimento em tempo real pelo WhatsApp",
 
   signIn: "Entrar",
@@ -21,6 +20,8 @@ export const pt = {
   save: "Salvar",
   back: "Voltar",
   retry: "Tentar de novo",
+  broken: "Não foi possível mostrar isto",
+  brokenHint: "Rascunhos e mensagens à espera continuam guardados neste navegador.",
   edit: "Editar",
   remove: "Remover",
   menu: "Menu",
