@@ -12,6 +12,7 @@ import { Inbox } from "./inbox.js";
 import type { Link, LinkStatus } from "./link.js";
 import { type Draft, Outbox, type OutboxItem } from "./outbox.js";
 import { BrowserOutboxStorage, type OutboxStorage } from "./outbox-storage.js";
+import { randomId } from "./random-id.js";
 import { Receipts } from "./receipts.js";
 import { type GetToken, Rest } from "./rest.js";
 import { SharedLink } from "./shared-link.js";
@@ -128,7 +129,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
       random: this.random,
       storage: options.storage ?? new BrowserOutboxStorage(),
       tabs: this.tabs,
-      newId: options.newId ?? (() => crypto.randomUUID()),
+      newId: options.newId ?? randomId,
     });
     this.receipts = new Receipts(this.clock, this.random, (payload) =>
       this.link.request("message:receipt", payload),

@@ -13,6 +13,7 @@ import { RealtimeError } from "./errors.js";
 import type { Link } from "./link.js";
 import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
 import type { OutboxItem } from "./outbox.js";
+import { randomId } from "./random-id.js";
 import { ReadPosition } from "./read-position.js";
 import type { Rest } from "./rest.js";
 import { pauseMs, retryDelayMs } from "./retry.js";
@@ -178,7 +179,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   }
 
   /** Note something for colleagues; it is on their screens, and never on the customer's. */
-  async addNote(text: string, id: string = crypto.randomUUID()): Promise<void> {
+  async addNote(text: string, id: string = randomId()): Promise<void> {
     const note = await this.context.rest.post<NoteBody>(`/conversations/${this.id}/notes`, {
       text,
       id,

@@ -1,3 +1,4 @@
+import { randomId } from "./random-id.js";
 import { Subscribers, type Unsubscribe } from "./subscribers.js";
 
 /**
@@ -44,7 +45,7 @@ export class SoloTab implements Tabs {
  * never frozen by the browser, so a leader in the background goes on serving.
  */
 export class BrowserTabs implements Tabs {
-  readonly id = crypto.randomUUID();
+  readonly id = randomId();
   isLeader = false;
   private readonly channel: BroadcastChannel;
   private readonly name: string;
