@@ -23,6 +23,9 @@ def _burns(rates: tuple[tuple[str, str, float, str, str], ...]) -> str:
     )
 
 
+_BROKER_DOWN = f"""count {_BY} (pytake_broker_up == 0) / count {_BY} (pytake_broker_up)
+        >= {at.BROKER_DOWN_SHARE}"""
+
 RECORDS = tuple(_slow_ratio(window) for window in at.RECORDED_WINDOWS)
 
 ALERTS = (
@@ -72,8 +75,7 @@ ALERTS = (
     ),
     Alert(
         "PytakeBrokerDown",
-        f"""count {_BY} (pytake_broker_up == 0) / count {_BY} (pytake_broker_up)
-        >= {at.BROKER_DOWN_SHARE}""",
+        _BROKER_DOWN,
         "1m",
         "critical",
         "Redis is away: messages take the slow way through the database.",
@@ -103,10 +105,10 @@ ALERTS = (
     Alert(
         "PytakeRelayUnheard",
         f"""min {_BY} (pytake_broker_heartbeat_age_seconds) > {at.HEARTBEAT_SECONDS}
-        unless {_BY.replace("by", "on")} (pytake_broker_up == 0)""",
+        unless {_BY.replace("by", "on")} ({_BROKER_DOWN})""",
         "1m",
         "critical",
-        "No relay works: nothing is sent to WhatsApp and its deliveries wait.",
+        "No relay is heard: none runs, or all are cut off from Redis; WhatsApp may stand still.",
         "No pod has heard a relay for {{ $value | humanizeDuration }}.",
         "pytake-backplane",
     ),
