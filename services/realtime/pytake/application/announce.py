@@ -113,37 +113,6 @@ def _note(
             noted.setdefault(conversation_id, []).extend(more)
 
 
-class AnnounceLeftBehind:
-    """Tells the inbox lists of events that a relay published for a process that could not.
-
-    Args:
-        reader: Gives the rows as they are now.
-        notifier: Sends changes of the inbox list to rooms.
-    """
-
-    def __init__(self, reader: ConversationReader, notifier: RoomNotifier) -> None:
-        self._reader = reader
-        self._notifier = notifier
-
-    async def __call__(self, events: Sequence[ConversationEvent]) -> None:
-        """Send the present rows; who lost a row, nobody remembers: those load their list anew.
-
-        Raises:
-            Unavailable: The store is away, and nothing was sent.
-        """
-        ids = list(dict.fromkeys(event.conversation_id for event in events))
-        for conversation in await self._reader.shared(ids):
-            await show_on_lists(self._notifier, conversation)
-        moved = {
-            event.organization_id
-            for event in events
-            if event.name == DurableEvent.CONVERSATION_UPDATED
-        }
-        for organization_id in moved:
-            room = organization_room(organization_id)
-            await self._notifier.emit([room], "resync", {"scope": "inbox"})
-
-
 class ShowOnLists:
     """Sends the present rows of conversations to the lists that show them.
 
@@ -164,3 +133,32 @@ class ShowOnLists:
         """
         for conversation in await self._reader.shared(conversation_ids):
             await show_on_lists(self._notifier, conversation)
+
+
+class AnnounceLeftBehind:
+    """Tells the inbox lists of events that a relay published for a process that could not.
+
+    Args:
+        reader: Gives the rows as they are now.
+        notifier: Sends changes of the inbox list to rooms.
+    """
+
+    def __init__(self, reader: ConversationReader, notifier: RoomNotifier) -> None:
+        self._show = ShowOnLists(reader, notifier)
+        self._notifier = notifier
+
+    async def __call__(self, events: Sequence[ConversationEvent]) -> None:
+        """Send the present rows; who lost a row, nobody remembers: those load their list anew.
+
+        Raises:
+            Unavailable: The store is away, and nothing was sent.
+        """
+        await self._show(list(dict.fromkeys(event.conversation_id for event in events)))
+        moved = {
+            event.organization_id
+            for event in events
+            if event.name == DurableEvent.CONVERSATION_UPDATED
+        }
+        for organization_id in moved:
+            room = organization_room(organization_id)
+            await self._notifier.emit([room], "resync", {"scope": "inbox"})
