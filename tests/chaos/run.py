@@ -54,6 +54,8 @@ def world_of(scenario: Scenario) -> Iterator[tuple[Cluster, Customers | None]]:
 
 def _cluster(scenario: Scenario, **options: Any) -> Cluster:
     options |= {"gateways": scenario.gateways, "apis": 1, "relays": scenario.relays}
+    # What was answered must outlive a kill of PostgreSQL; the quick settings of tests forget.
+    options["durable"] = True
     if scenario.sabotage:
         how, *kinds = scenario.sabotage
         return SabotagedCluster(how, kinds, **options)

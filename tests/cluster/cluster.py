@@ -44,6 +44,7 @@ class Cluster:
     Redis and PostgreSQL are its own unless they are given; then it has a database of its own and
     shares the Redis, so that only one cluster at a time may use one. With a network, Redis,
     PostgreSQL and each gateway are hosts of their own; NGINX, API and relay stay with the tests.
+    `durable` makes its own PostgreSQL keep what it has committed when it is killed.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Cluster:
         flavor: Flavor = "1.30",
         folder: Path | None = None,
         network: Network | None = None,
+        durable: bool = False,
     ) -> None:
         self.folder = folder or temporary_folder("cluster")
         self.certificates = create_certificates(self.folder)
@@ -65,7 +67,7 @@ class Cluster:
         self.network = network
         self.redis = redis or self._own(RedisServer(self.folder, host=self._host("redis")))
         self.postgres = postgres or self._own(
-            PostgresServer(self.folder, host=self._host("postgres"))
+            PostgresServer(self.folder, durable=durable, host=self._host("postgres"))
         )
         self.nginx = NginxServer(self.folder, self.certificates, flavor=flavor)
         self.settings = dict(_SETTINGS) | {"PYTAKE_CORS_ALLOWED_ORIGINS": self.nginx.url}
