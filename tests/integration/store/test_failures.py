@@ -222,3 +222,18 @@ async def test_other_processes_are_told_by_notify(
         async with asyncio.timeout(scaled(10)):
             await anext(wake_ups)  # it listens again: something may have been missed
         await wake_ups.aclose()  # type: ignore[attr-defined]
+
+
+async def test_settings_that_lose_commits_in_a_crash_are_named(
+    url: str, postgres_server: PostgresServer
+) -> None:
+    async def named(address: str) -> list[str]:
+        async with open_store(address) as store:
+            return list(await store.forgets_in_a_crash())
+
+    quick = postgres_server.create_database()
+    quick_url = postgres_server.database_url(quick, driver=ASYNC_DRIVER)
+    await migrate(quick_url)
+
+    assert await named(url) == []
+    assert await named(quick_url) == ["fsync", "synchronous_commit"]

@@ -1,5 +1,6 @@
 """One object that serves every port of the database."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -144,6 +145,21 @@ class Store:
                 await connection.execute(text("SELECT clock_timestamp()"))
             ).scalar_one()
         return moment
+
+    async def forgets_in_a_crash(self) -> Sequence[str]:
+        """Return the settings of PostgreSQL with which a crash takes back what was committed.
+
+        A message is answered after its commit: with `synchronous_commit` off the commit may be
+        in memory alone for up to three times `wal_writer_delay`.
+        """
+        if not self._database.is_postgres:
+            return ()
+        query = text(
+            "SELECT name FROM pg_settings"
+            " WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name"
+        )
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
 
 
 def open_store(

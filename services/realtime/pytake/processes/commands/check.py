@@ -102,6 +102,7 @@ async def _of_the_store(settings: Settings) -> AsyncIterator[Finding]:
         kind = settings.database_url.partition("+")[0]
         yield Finding("database", True, f"{kind}, with the schema of this program")
         yield await _found("database clock", lambda: _database_clock(store))
+        yield await _found("database commits", lambda: _durability(store))
         yield await _found("whatsapp", lambda: _channels(settings, store))
     finally:
         await store.close()
@@ -109,6 +110,12 @@ async def _of_the_store(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _database_clock(store: Store) -> str:
     return _skew(await store.time())
+
+
+async def _durability(store: Store) -> str:
+    if off := await store.forgets_in_a_crash():
+        raise Failed(f"a crash loses answered messages: {' and '.join(off)} off in PostgreSQL")
+    return "outlive a crash"
 
 
 async def _channels(settings: Settings, store: Store) -> str:
