@@ -7,6 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from pytake.application.ports import InboundMessage
+from pytake.domain.conversation import Conversation
+from pytake.domain.ids import ChannelId, OrganizationId
+from pytake.domain.message import MessageType
+from pytake.processes.clock import utc_now
 from rest.server import RestServer, rest_server
 
 pytestmark = pytest.mark.integration
@@ -18,6 +23,25 @@ async def rest(tmp_path: Path) -> AsyncIterator[RestServer]:
         yield server
 
 
+async def a_customer_writes(rest: RestServer) -> Conversation:
+    admin = await rest.person("admin")
+    number = {"name": "Sales", "phone_number_id": "1001", "access_token": "EAAx"}
+    channel = (await admin.post("/channels", number)).json()
+    committed = await rest.store.conversations.receive_message(
+        InboundMessage(
+            organization_id=OrganizationId(rest.organization_id),
+            channel_id=ChannelId(channel["id"]),
+            identifiers=(("phone", "5511988887777"),),
+            profile_name="Clara",
+            whatsapp_message_id="wamid.1",
+            message_type=MessageType.TEXT,
+            content={"text": "oi"},
+            sent_at=utc_now(),
+        )
+    )
+    return committed.conversation
+
+
 async def test_opening_twice_finds_the_same_conversation(rest: RestServer) -> None:
     ana = await rest.person()
     first = await ana.opens_conversation("+5511987654321")
@@ -26,6 +50,34 @@ async def test_opening_twice_finds_the_same_conversation(rest: RestServer) -> No
 
     assert again.status_code == 200
     assert again.json()["id"] == first["id"]
+
+
+async def test_opening_a_colleagues_conversation_changes_nothing(rest: RestServer) -> None:
+    ana, bruno = await rest.person(), await rest.person()
+    first = await ana.opens_conversation("+5511987654321")
+    path = f"/conversations/{first['id']}"
+    await ana.patch(path, {"assigned_to": ana.user_id, "status": "closed"})
+    before = (await ana.get(path)).json()
+
+    refused = await bruno.post(
+        "/conversations", {"contact": {"name": "Rui", "phone": "+5511987654321"}}
+    )
+
+    assert refused.status_code == 404
+    assert (await ana.get(path)).json() == before
+
+
+async def test_a_change_answers_with_the_readers_own_unread_count(rest: RestServer) -> None:
+    ana, bruno = await rest.person(), await rest.person()
+    conversation = await a_customer_writes(rest)
+    path = f"/conversations/{conversation.id}"
+    await ana.post(f"{path}/read", {"seq": conversation.last_seq})
+
+    changed = await bruno.patch(path, {"add_labels": ["vip"]})
+    read = await ana.patch(path, {"status": "closed"})
+
+    assert changed.json()["unread_count"] == 1
+    assert read.json()["unread_count"] == 0
 
 
 async def test_an_agent_sees_its_own_and_unassigned_conversations_alone(rest: RestServer) -> None:

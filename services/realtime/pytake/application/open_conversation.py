@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from pytake.application.ports import ChannelDirectory, Clock, Committed, ConversationStore
 from pytake.application.send_message import Announce
-from pytake.domain.conversation import may_see
 from pytake.domain.errors import NotFound
 from pytake.domain.ids import ChannelId, OrganizationId
 from pytake.domain.principal import Principal
@@ -51,11 +50,9 @@ class OpenConversation:
             channel_id=channel,
             window_expires_at=window,
             now=now,
+            visible_to=principal,
         )
         await self._announce(committed)
-        conversation = committed.conversation
-        if not may_see(principal, conversation.organization_id, conversation.assigned_to):
-            raise NotFound
         return committed
 
     async def _channel(

@@ -128,11 +128,15 @@ class ConversationStore(Protocol):
         channel_id: ChannelId | None,
         window_expires_at: datetime | None,
         now: datetime,
+        visible_to: Principal | None = None,
     ) -> Committed:
         """Create a contact (or find it by phone) and its conversation.
 
         One conversation a contact and channel: opening it again returns it with
         `is_new` False, reopened if it was closed.
+
+        Raises:
+            NotFound: There is one that `visible_to` may not see; nothing was changed.
         """
         ...
 

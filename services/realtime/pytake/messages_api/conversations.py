@@ -114,7 +114,10 @@ async def change_conversation(
             remove_labels=tuple(body.remove_labels),
         ),
     )
-    return answer(conversation_body(committed.conversation, api.link))
+    # Read again for the reader's own count. Should somebody have taken it meanwhile, what this
+    # change made of it is told all the same.
+    own = await api.reader.conversation(principal, conversation_id)
+    return answer(conversation_body(own or committed.conversation, api.link))
 
 
 @router.get("/conversations/{conversation_id}/events")

@@ -8,12 +8,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from pytake.application.ports import Committed, ConversationChange, ReadPosition
-from pytake.domain.conversation import ConversationStatus
+from pytake.domain.conversation import ConversationStatus, may_see
 from pytake.domain.errors import Conflict, NotFound, Unavailable
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ChannelId, ConversationId, OrganizationId, UserId
 from pytake.domain.labels import changed_labels
 from pytake.domain.phone import variants
+from pytake.domain.principal import Principal
 from pytake.store.contacts import PHONE, Identifiers, conversation_of_contact
 from pytake.store.engine import is_duplicate
 from pytake.store.log import append, update_draft
@@ -38,6 +39,7 @@ class SqlConversations(MessageWriter, StatusWriter, NoteWriter, ConversationRows
         channel_id: ChannelId | None,
         window_expires_at: datetime | None,
         now: datetime,
+        visible_to: Principal | None = None,
     ) -> Committed:
         """Create a contact (or find it by phone) and its conversation."""
         identifiers = [(PHONE, digits) for digits in variants(phone)]
@@ -51,6 +53,7 @@ class SqlConversations(MessageWriter, StatusWriter, NoteWriter, ConversationRows
                         channel_id,
                         window_expires_at,
                         now,
+                        visible_to,
                     )
             except Exception as error:
                 if not is_duplicate(error):
@@ -65,6 +68,7 @@ class SqlConversations(MessageWriter, StatusWriter, NoteWriter, ConversationRows
         channel_id: ChannelId | None,
         window_expires_at: datetime | None,
         now: datetime,
+        visible_to: Principal | None,
     ) -> Committed:
         await self._epoch()
         stored: tuple[ConversationEvent, ...] = ()
@@ -78,6 +82,10 @@ class SqlConversations(MessageWriter, StatusWriter, NoteWriter, ConversationRows
                 now=now,
                 window_expires_at=window_expires_at,
             )
+            if visible_to is not None and not may_see(
+                visible_to, organization_id, conversation["assigned_to"]
+            ):
+                raise NotFound
             await _extend_window(connection, conversation, window_expires_at)
             if conversation["status"] == ConversationStatus.CLOSED:
                 conversation["status"] = ConversationStatus.OPEN.value
