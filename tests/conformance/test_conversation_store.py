@@ -72,6 +72,17 @@ async def test_the_same_client_message_id_with_other_content_is_a_conflict(world
     assert await world.head() == 1
 
 
+async def test_the_order_of_keys_makes_no_other_content(world: World) -> None:
+    content = {"text": "olá", "preview_url": True}
+    turned = dict(reversed(content.items()))
+
+    first = await world.write(client_message_id="c-1", content=content)
+    again = await world.write(client_message_id="c-1", content=turned)
+
+    assert first.is_new
+    assert not again.is_new
+
+
 async def test_client_message_ids_of_two_senders_do_not_meet(world: World) -> None:
     await world.write("olá", client_message_id="c-1")
     other = await world.write("tchau", client_message_id="c-1", sender_id=world.bruno.user_id)

@@ -28,7 +28,7 @@ from pytake.store.log import (
     stored_message,
     update_draft,
 )
-from pytake.store.rows import event_of, message_of, to_json
+from pytake.store.rows import event_of, from_json, message_of, to_json
 from pytake.store.signals import SEND_QUEUE
 from pytake.store.tables import events, messages
 from pytake.store.writing import (
@@ -269,8 +269,10 @@ async def _same_message(
 
 
 def _check_same_content(found: Message, new: NewMessage) -> None:
-    before = (found.conversation_id, found.message_type, to_json(found.content), found.retry_of)
-    now = (new.conversation_id, new.message_type, to_json(dict(new.content)), new.retry_of)
+    before = (found.conversation_id, found.message_type, dict(found.content), found.retry_of)
+    # Through JSON, as the other went; the order of keys says nothing.
+    content = from_json(to_json(dict(new.content)))
+    now = (new.conversation_id, new.message_type, content, new.retry_of)
     if before != now:
         raise Conflict(detail="This client_message_id was used for another message.")
 
