@@ -11,6 +11,7 @@ import pytest
 
 from pytake.application.channel_ports import MediaRecord, NewsItem, QuarantinedItem, Template
 from pytake.application.ports import ChannelChange, ReplayRequest, StatusReport
+from pytake.domain.conversation import Conversation
 from pytake.domain.errors import Conflict
 from pytake.domain.ids import ChannelId, ContactId, ConversationId, OrganizationId
 from pytake.domain.message import Direction, MessageType, SenderType
@@ -303,6 +304,48 @@ async def test_an_erased_contact_leaves_numbers_and_no_words(world: World) -> No
     assert await world.store.contacts.erase(world.organization, ContactId(new_id())) is None
     returned = await world.receive("oi")
     assert returned.conversation.id != conversation.id
+
+
+async def test_files_that_agents_sent_are_erased_unless_another_customer_has_them(
+    world: World,
+) -> None:
+    async def upload(key: str) -> dict[str, str]:
+        record = _media(world, channel_id=None, storage_key=key)
+        await world.store.media.add(record, now=world.clock())
+        return {"media_id": record.id, "filename": f"{key}.pdf"}
+
+    async def send(file: dict[str, str], conversation: Conversation) -> None:
+        kind = MessageType.DOCUMENT
+        await world.write(conversation_id=conversation.id, message_type=kind, content=file)
+
+    customer = (await world.receive("oi")).conversation
+    other = (await world.open("+5511900000077")).conversation
+    contract, price_list, never_sent = [await upload(key) for key in ("contract", "prices", "no")]
+    await send(contract, customer)
+    await send(contract, customer)
+    await send(price_list, customer)
+    await send(price_list, other)
+
+    keys = await world.store.contacts.erase(world.organization, customer.contact.id)
+
+    assert keys == ["contract"]
+    assert await world.store.media.media(contract["media_id"]) is None
+    assert await world.store.media.media(price_list["media_id"]) is not None
+    assert await world.store.media.media(never_sent["media_id"]) is not None
+
+
+async def test_a_file_of_another_organization_outlives_the_erasure(world: World) -> None:
+    foreign = _media(world, organization_id=OrganizationId(new_id()), storage_key="theirs")
+    await world.store.media.add(foreign, now=world.clock())
+    conversation = (await world.receive("oi")).conversation
+    await world.write(
+        conversation_id=conversation.id,
+        message_type=MessageType.DOCUMENT,
+        content={"media_id": foreign.id},
+    )
+
+    assert await world.store.contacts.erase(world.organization, conversation.contact.id) == []
+    assert await world.store.media.media(foreign.id) is not None
 
 
 # --- media and templates ------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pytake.domain.ids import ContactId, ConversationId, OrganizationId
 from pytake.store import search_text
 from pytake.store.contacts import PHONE, contact_named
 from pytake.store.engine import Database
-from pytake.store.rows import message_of, note_of, to_json
+from pytake.store.rows import from_json, message_of, note_of, to_json
 from pytake.store.statements import insert_or_ignore
 from pytake.store.tables import (
     contact_identifiers,
@@ -182,17 +182,23 @@ class SqlContactBook:
     async def erase(
         self, organization_id: OrganizationId, contact_id: ContactId
     ) -> Sequence[str] | None:
-        """Remove texts, names and identifiers; `seq` stays, as tombstones in the log."""
+        """Remove texts, names, identifiers and files; `seq` stays, as tombstones in the log.
+
+        A file that an agent sent goes too, unless another conversation shows it.
+        """
         async with self._database.write() as connection:
             if not await _exists(connection, organization_id, contact_id):
                 return None
             threads = _conversations_of(contact_id)
+            files = or_(
+                media.c.conversation_id.in_(threads),
+                media.c.id.in_(await _files_sent_to(connection, organization_id, threads)),
+            )
             keys = await _rows(
                 connection,
-                select(media.c.storage_key).where(
-                    media.c.conversation_id.in_(threads), media.c.storage_key.is_not(None)
-                ),
+                select(media.c.storage_key).where(files, media.c.storage_key.is_not(None)),
             )
+            await connection.execute(delete(media).where(files))
             await connection.execute(
                 update(messages)
                 .where(messages.c.conversation_id.in_(threads))
@@ -204,7 +210,7 @@ class SqlContactBook:
                 .where(conversations.c.contact_id == contact_id)
                 .values(labels=to_json([]))
             )
-            for table in (send_queue, customer_signs, media, notes, labels):
+            for table in (send_queue, customer_signs, notes, labels):
                 await _delete_of(connection, table, threads)
             await connection.execute(
                 delete(contact_identifiers).where(contact_identifiers.c.contact_id == contact_id)
@@ -246,6 +252,33 @@ async def _show_phone(connection: AsyncConnection, contact_id: ContactId, phone:
             .where(contacts.c.id == contact_id)
             .values(phone=phone, search_text=search_text.of_contact(contact.name, phone))
         )
+
+
+async def _files_sent_to(
+    connection: AsyncConnection, organization_id: OrganizationId, threads: Any
+) -> list[str]:
+    """Return the ids of uploaded files that these conversations show and no other does."""
+    query = select(messages.c.content).where(
+        messages.c.conversation_id.in_(threads), messages.c.content.contains('"media_id"')
+    )
+    contents = (from_json(content) for content in (await connection.execute(query)).scalars())
+    named = {str(content["media_id"]) for content in contents if content.get("media_id")}
+    uploaded = select(media.c.id, media.c.created_at).where(
+        media.c.id.in_(named),
+        media.c.organization_id == organization_id,
+        media.c.conversation_id.is_(None),
+    )
+    alone = []
+    for file in await _rows(connection, uploaded):
+        elsewhere = select(messages.c.id).where(
+            messages.c.organization_id == organization_id,
+            messages.c.conversation_id.not_in(threads),
+            messages.c.created_at >= file["created_at"],
+            messages.c.content.contains(f'"{file["id"]}"'),
+        )
+        if (await connection.execute(elsewhere.limit(1))).first() is None:
+            alone.append(file["id"])
+    return alone
 
 
 async def _erase_from_log(connection: AsyncConnection, threads: Any) -> None:
