@@ -137,6 +137,22 @@ async def test_a_feed_that_hears_nothing_is_made_anew(
     assert here.interruptions == 1
 
 
+async def test_a_feed_on_another_redis_than_its_canary_is_deaf_until_it_hears_it(
+    own_redis: RedisServer, redis_url: str, broker: Broker
+) -> None:
+    here = await broker.pod("here0000")
+    address = here.feed._address
+
+    here.feed._address = parse_address(redis_url)
+    here.feed.renew("it is led astray")
+
+    await eventually(lambda: here.feed.is_deaf, "subscribing alone is not hearing", 15)
+    assert not here.feed.is_healthy
+    here.feed._address = address
+    await eventually(lambda: here.feed.is_healthy, "the canary is heard", 15)
+    assert not here.feed.is_deaf
+
+
 async def test_a_redis_that_came_back_empty_is_used_again(
     own_redis: RedisServer, broker: Broker
 ) -> None:

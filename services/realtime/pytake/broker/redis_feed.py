@@ -51,6 +51,7 @@ class RedisEventFeed:
         self._notes: dict[str, NoteListener] = {}
         self._wanted: set[ConversationId] = set()
         self._link: RedisLink | None = None
+        self._back_off = BackOff()
         self._sent: Counter[str] = Counter()
         self._confirmed: Counter[str] = Counter()
         self._waiting: dict[str, deque[tuple[int, asyncio.Future[None]]]] = {}
@@ -201,7 +202,6 @@ class RedisEventFeed:
     # --- the connection -------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        back_off = BackOff()
         while True:
             try:
                 link = await open_master(self._address)
@@ -211,10 +211,8 @@ class RedisEventFeed:
             except Exception as error:
                 self._failed("keep the feed", error)
                 self._lost(type(error).__name__)
-            if self.has_heard:
-                back_off.success()
             self.has_heard = False
-            await asyncio.sleep(back_off.next_seconds())
+            await asyncio.sleep(self._back_off.next_seconds())
 
     async def _serve(self, link: RedisLink) -> None:
         self._sent.clear()
@@ -262,7 +260,10 @@ class RedisEventFeed:
                     self._complete()
 
     def _complete(self) -> None:
-        """Everything is subscribed again: what was published meanwhile is lost."""
+        """Everything is subscribed again: what was published meanwhile is lost.
+
+        Whether anything is heard, only the canary tells.
+        """
         if self.was_up and self._on_interrupted is not None:
             log.info("feed is back", conversations=len(self._wanted))
             self._tasks.append(asyncio.ensure_future(self._tell_interrupted(self._on_interrupted)))
@@ -272,8 +273,6 @@ class RedisEventFeed:
             self._lost_at = None
         self.was_up = True
         self.has_heard = True
-        self.misses = 0
-        self.heard_at = time.monotonic()
 
     async def _tell_interrupted(self, listener: Callable[[], Awaitable[None]]) -> None:
         await listener()
@@ -287,6 +286,7 @@ class RedisEventFeed:
             self._heard_of_conversation(channel, body)
         elif channel == self._canary_channel:
             self.misses = 0
+            self._back_off.success()
             self.heard_at = time.monotonic()
             self.canaries_returned += 1
             self.on_lag(max(0.0, self.heard_at - float(body)))
