@@ -273,7 +273,7 @@ export class Connection implements Link {
 
   // --- waking ----------------------------------------------------------------------------
 
-  private wake(reason: WakeReason): void {
+  wake(reason: WakeReason): void {
     this.attempt = 0;
     if (this.present.state === "offline") void this.open();
     else if (this.current) void this.prove(this.current, reason);
@@ -281,20 +281,15 @@ export class Connection implements Link {
 
   /** Find out within 3 s whether a session that looks alive is. */
   private async prove(session: Session, reason: WakeReason): Promise<void> {
-    if (this.expiresAt - this.options.clock.now() < REFRESH_EARLY_MS) {
-      if (this.expiresAt <= this.options.clock.now()) {
-        this.replace(session, reason);
-        this.needsFreshToken = true;
-        void this.open();
-        return;
-      }
-      await this.refresh();
-    }
+    const left = this.expiresAt - this.options.clock.now();
     try {
+      if (left <= 0) throw new Error("expired");
       await session.request("ping", {}, PROBE_TIMEOUT_MS);
+      if (left < REFRESH_EARLY_MS) await this.refresh();
     } catch {
       if (session !== this.current) return;
       this.replace(session, reason);
+      this.needsFreshToken ||= left < REFRESH_EARLY_MS;
       void this.open();
     }
   }

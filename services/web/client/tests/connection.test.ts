@@ -61,6 +61,18 @@ test("after sleep a dead connection is found within three seconds", async () => 
   expect(server.handshakes).toHaveLength(2);
 });
 
+test("a dead connection is found within three seconds, also shortly before the token's end", async () => {
+  const { server, client, wake } = await started();
+  await server.clock.advance(870_000);
+  for (const connection of server.connections) connection.isDeaf = true;
+
+  wake("visible");
+  await server.clock.advance(3_100);
+
+  expect(client.snapshot().state).toBe("online");
+  expect(server.handshakes).toHaveLength(2);
+});
+
 test("after sleep past the token's end a fresh token is fetched before the resume", async () => {
   const asked: (boolean | undefined)[] = [];
   const { server, client, user, wake } = await started({
