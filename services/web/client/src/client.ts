@@ -115,7 +115,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
       options.tabs ??
       (options.shareTabs === false ? new SoloTab() : tabsOf(`pytake:${options.userId}`));
     const own = new Connection(connectionOptions(options, this.clock, this.random));
-    this.link = new SharedLink(own, this.tabs, this.clock);
+    this.link = new SharedLink(own, this.tabs, this.clock, options.watchWake ?? watchWake);
     this.inbox = new Inbox({
       userId: options.userId,
       rest: this.rest,

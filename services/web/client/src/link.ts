@@ -1,4 +1,5 @@
 import type { Unsubscribe } from "./subscribers.js";
+import type { WakeReason } from "./wake.js";
 
 /** Where the connection stands, before the conversations are asked whether they are complete. */
 export type LinkState = "connecting" | "up" | "offline" | "stopped";
@@ -34,6 +35,8 @@ export interface Link {
    * connection or no answer came in time.
    */
   request(event: string, payload: unknown, timeoutMs?: number): Promise<Record<string, unknown>>;
+  /** Something happened after which a connection that looks alive may be dead. */
+  wake(reason: WakeReason): void;
   /** Everything of this session has been joined and has arrived. */
   settled(): void;
   start(): void;

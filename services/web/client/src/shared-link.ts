@@ -1,8 +1,9 @@
 import type { Clock } from "./clock.js";
 import { RealtimeError, unreachable } from "./errors.js";
 import type { Link, LinkStatus, ServerEventListener, SessionStart } from "./link.js";
-import { Subscribers } from "./subscribers.js";
+import { Subscribers, type Unsubscribe } from "./subscribers.js";
 import type { Tabs } from "./tabs.js";
+import type { WakeReason, WatchWake } from "./wake.js";
 
 type Payload = { conversation_id?: string; conversations?: { conversation_id: string }[] };
 
@@ -14,7 +15,8 @@ type LinkNews =
   | { kind: "link:event"; name: string; data: unknown }
   | { kind: "link:request"; tab: string; id: number; event: string; payload: unknown }
   | { kind: "link:answer"; tab: string; id: number; body?: unknown; error?: unknown }
-  | { kind: "link:restart" };
+  | { kind: "link:restart" }
+  | { kind: "link:wake"; reason: WakeReason };
 
 /**
  * One connection for all tabs of a browser.
@@ -26,6 +28,7 @@ type LinkNews =
 export class SharedLink implements Link {
   private present: LinkStatus = { state: "stopped" };
   private isStarted = false;
+  private cancelWake: Unsubscribe | undefined;
   private lastRequest = 0;
   private pending = new Map<
     number,
@@ -43,6 +46,7 @@ export class SharedLink implements Link {
     private readonly own: Link,
     private readonly tabs: Tabs,
     private readonly clock: Clock,
+    private readonly watchWake: WatchWake,
   ) {
     own.onStatus((status) => this.lead({ kind: "link:status", status }));
     own.onEvent((name, data) => this.lead({ kind: "link:event", name, data }));
@@ -64,6 +68,7 @@ export class SharedLink implements Link {
       return;
     }
     this.isStarted = true;
+    this.cancelWake = this.watchWake(this.clock, (reason) => this.noticed(reason));
     this.take({ state: "connecting" });
     this.tabs.onLead(() => {
       for (const waiting of this.pending.values()) waiting.reject(unreachable("the leader left"));
@@ -81,8 +86,15 @@ export class SharedLink implements Link {
 
   stop(): void {
     this.isStarted = false;
+    this.cancelWake?.();
     if (this.tabs.isLeader) this.own.stop();
     this.take({ state: "stopped" });
+  }
+
+  /** The leader's page may be hidden or throttled: it is told what the others notice. */
+  wake(reason: WakeReason): void {
+    if (this.tabs.isLeader) this.own.wake(reason);
+    else this.tabs.post({ kind: "link:wake", reason });
   }
 
   settled(): void {
@@ -96,6 +108,12 @@ export class SharedLink implements Link {
   }
 
   // --- as a follower -----------------------------------------------------------------------
+
+  private noticed(reason: WakeReason): void {
+    // Timers of a hidden page are late without any sleep; the connection of a leader has an eye of its own.
+    const isHidden = typeof document !== "undefined" && document.visibilityState === "hidden";
+    if (!isHidden && !this.tabs.isLeader) this.wake(reason);
+  }
 
   private ask(event: string, payload: unknown, timeoutMs: number) {
     this.lastRequest += 1;
@@ -208,6 +226,7 @@ export class SharedLink implements Link {
       if (news.kind === "link:hello") this.welcome(news.tab);
       else if (news.kind === "link:request") void this.serve(news);
       else if (news.kind === "link:restart") this.own.start();
+      else if (news.kind === "link:wake") this.own.wake(news.reason);
     } else if (news.kind === "link:answer") this.answered(news);
     else if (this.isStarted) this.apply(news);
   }

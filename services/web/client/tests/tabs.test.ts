@@ -129,6 +129,18 @@ test("when the leader closes the next tab connects and misses nothing", async ()
   expect(conversation.snapshot().messages).toMatchObject([{ content: { text: "na troca" } }]);
 });
 
+test("what a following tab notices makes the leader look after the connection", async () => {
+  const { server, first, second } = await twoTabs();
+  for (const connection of server.connections) connection.isDeaf = true;
+
+  second.wake("visible");
+  await server.clock.advance(3_100);
+
+  expect(server.handshakes).toHaveLength(2);
+  expect(first.client.snapshot().state).toBe("online");
+  expect(second.client.snapshot().state).toBe("online");
+});
+
 test("what a closed tab had open is left for it", async () => {
   const { server, second } = await twoTabs();
   const { body } = server.world.addConversation("Carla");
