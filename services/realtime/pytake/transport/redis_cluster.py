@@ -25,7 +25,11 @@ REFRESH_SECONDS = 5.0
 # After a hint that slots moved: long enough for the nodes to agree among themselves.
 HINT_SECONDS = 0.1
 
+# A node that hangs takes connections: the next one is asked after this time.
+ASK_SECONDS = 2.0
+
 Place = tuple[str, int]
+Masters = dict[Place, list[tuple[int, int]]]
 
 
 def slot_of(channel: bytes) -> int:
@@ -192,22 +196,13 @@ class ClusterBus:
             except TimeoutError:
                 continue
 
-    async def _ask(self) -> dict[Place, list[tuple[int, int]]]:
-        """Return the masters and their ranges of slots."""
+    async def _ask(self) -> Masters:
+        """Return the masters and their ranges of slots, from the first node that tells them."""
         for server in self._candidates():
             try:
-                link = await RedisLink.open(server)
-            except (OSError, TimeoutError):
+                masters = await _masters_of(server)
+            except (OSError, TimeoutError, hiredis.ReplyError):
                 continue
-            try:
-                async with asyncio.timeout(2.0):
-                    reply = await link.call("CLUSTER", "SLOTS")
-            finally:
-                link.close()
-            masters: dict[Place, list[tuple[int, int]]] = {}
-            for first, last, master, *_ in reply:
-                host = master[0].decode() or server.host
-                masters.setdefault((host, int(master[1])), []).append((first, last))
             if masters:
                 return masters
         raise LinkLost("no node of the cluster answers")
@@ -222,7 +217,7 @@ class ClusterBus:
                 return self._address.server(place)
         raise LinkLost("no node of the cluster is connected")
 
-    def _arrange(self, masters: dict[Place, list[tuple[int, int]]]) -> None:
+    def _arrange(self, masters: Masters) -> None:
         """Connect to these masters and move the subscriptions to where they belong."""
         for place in list(self._nodes):
             if place not in masters:
@@ -244,3 +239,18 @@ class ClusterBus:
             owner = self._node(channel)
             if owner is not None:
                 owner.subscriber.want(channel)
+
+
+async def _masters_of(server: Server) -> Masters:
+    """Return the map as one node tells it."""
+    link = await RedisLink.open(server)
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            reply = await link.call("CLUSTER", "SLOTS")
+    finally:
+        link.close()
+    masters: Masters = {}
+    for first, last, master, *_ in reply:
+        host = master[0].decode() or server.host
+        masters.setdefault((host, int(master[1])), []).append((first, last))
+    return masters
