@@ -1,4 +1,4 @@
-"""How the map of a Redis Cluster is learnt from nodes that are not well."""
+"""How the map of a Redis Cluster is learnt when nodes hang or say little."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from cluster.redis_cluster import RedisCluster
+from pytake.transport import redis_cluster
 from pytake.transport.redis_address import parse_address
 from pytake.transport.redis_cluster import ClusterBus, slot_of
+from pytake.transport.redis_link import Server
 from running_transport import until
 
 pytestmark = pytest.mark.integration
@@ -55,3 +57,28 @@ async def test_a_node_that_hangs_does_not_hide_the_others(cluster: RedisCluster)
             await assert_heard(bus, channel)
     finally:
         hanging.thaw()
+
+
+async def test_an_answer_that_makes_no_sense_ends_nothing(
+    cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_cluster, "REFRESH_SECONDS", 0.1)
+    true_map, answers = redis_cluster._masters_of, [TypeError("an odd reply")]
+
+    async def masters_of(server: Server) -> redis_cluster.Masters:
+        if answers:
+            raise answers.pop()
+        return await true_map(server)
+
+    monkeypatch.setattr(redis_cluster, "_masters_of", masters_of)
+    async with a_bus(cluster) as bus:
+        await assert_heard(bus, b"room")
+
+
+async def test_nodes_that_do_not_say_their_own_host_are_found(cluster: RedisCluster) -> None:
+    for node in cluster.nodes:
+        with node.client() as client:
+            client.config_set("cluster-preferred-endpoint-type", "unknown-endpoint")
+
+    async with a_bus(cluster) as bus:
+        await assert_heard(bus, b"room")

@@ -185,9 +185,14 @@ class ClusterBus:
             self._hint.clear()
             try:
                 self._arrange(await self._ask())
-            except (OSError, TimeoutError, hiredis.ReplyError) as error:
+            except (OSError, hiredis.ReplyError) as error:
                 logger.warning("cannot read the map of the Redis Cluster: %s", error)
                 await asyncio.sleep(HINT_SECONDS * 5)
+                continue
+            except Exception:
+                # Nobody awaits this task: were it to end, the pod would know an old map for ever.
+                logger.exception("the map of the Redis Cluster makes no sense")
+                await asyncio.sleep(REFRESH_SECONDS)
                 continue
             try:
                 async with asyncio.timeout(REFRESH_SECONDS):
@@ -251,6 +256,7 @@ async def _masters_of(server: Server) -> Masters:
         link.close()
     masters: Masters = {}
     for first, last, master, *_ in reply:
-        host = master[0].decode() or server.host
+        # A node that does not know or tell its host is where it was asked.
+        host = master[0].decode() if master[0] else server.host
         masters.setdefault((host, int(master[1])), []).append((first, last))
     return masters
