@@ -20,7 +20,8 @@ export class Session {
   sid: string | undefined;
   isLive = false;
   private over = false;
-  private lastError: RealtimeError | undefined;
+  /** An `error` that answers no event, as long as nothing follows it: so a server says goodbye. */
+  private lastWords: RealtimeError | undefined;
 
   constructor(
     private readonly wire: WireSocket,
@@ -68,7 +69,8 @@ export class Session {
 
   private receive(name: string, data: unknown): void {
     if (this.over) return;
-    if (name === "error") this.lastError = RealtimeError.from(data);
+    const isFarewell = name === "error" && (data as { event?: string }).event === undefined;
+    this.lastWords = isFarewell ? RealtimeError.from(data) : undefined;
     if (name === "connected") {
       const hello = data as Connected;
       this.sid = hello.sid;
@@ -79,7 +81,7 @@ export class Session {
   }
 
   private reasonOf(reason: string): HandshakeRefusal {
-    const error = this.lastError;
+    const error = this.lastWords;
     return { message: reason, code: error?.code, retryAfterMs: error?.retryAfterMs };
   }
 

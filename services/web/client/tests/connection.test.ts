@@ -131,6 +131,23 @@ test.each(["connection_cap", "superseded", "token_revoked"])(
   },
 );
 
+test.each([
+  ["a refused event", { event: "mark_read" }, false],
+  ["an error that other events followed", {}, true],
+])("%s is not the reason of a later loss", async (_name, more, isFollowed) => {
+  const { server, client } = await started();
+  const [connection] = server.connections;
+  const refused = { code: "rate_limited", message: "", retryable: true, retry_after_ms: 9_000 };
+  connection?.say("error", { ...refused, ...more });
+  if (isFollowed) connection?.say("resync", { scope: "inbox" });
+
+  server.cutAll();
+
+  expect(client.snapshot()).toMatchObject({ state: "offline", code: undefined });
+  await server.clock.advance(1_000);
+  expect(client.snapshot().state).toBe("online");
+});
+
 test("after a final code the user can bring it back", async () => {
   const { server, client } = await started();
   const [connection] = server.connections;

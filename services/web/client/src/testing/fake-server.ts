@@ -213,7 +213,8 @@ export class FakeServer<C extends Clock = FakeClock> {
     const conversation_id = String(body.conversation_id);
     const conversation = this.world.conversations.get(conversation_id);
     if (!conversation) {
-      const error = { code: "not_found", message: "not found", retryable: false };
+      const event = "join_conversation";
+      const error = { code: "not_found", message: "not found", retryable: false, event };
       acknowledge({ ok: false, error });
       from.say("error", error);
       return () => {};
