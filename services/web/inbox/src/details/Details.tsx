@@ -1,8 +1,8 @@
 import type { ConversationBody } from "@pytake/realtime";
-import { useConversation } from "@pytake/realtime/react";
 import { X } from "lucide-react";
 import { Avatar } from "../frame/Avatar";
 import { usePeople } from "../people";
+import { usePart } from "../use-part";
 import { useSpeech } from "../words";
 import { phoneText } from "../words/phone";
 import { fullTime } from "../words/times";
@@ -21,7 +21,8 @@ interface Props {
 
 export function Details({ id, onOpen, onClose }: Props) {
   const { words } = useSpeech();
-  const { conversation, notes } = useConversation(id);
+  const conversation = usePart(id, (open) => open.conversation);
+  const notes = usePart(id, (open) => open.notes);
   return (
     <aside className="details-pane" aria-label={words.details}>
       <header className="details-head">

@@ -1,8 +1,10 @@
-import { type OpenConversation, useConversation, useTyping } from "@pytake/realtime/react";
+import { type OpenConversation, useConversation } from "@pytake/realtime/react";
 import { CircleAlert, UserRoundX } from "lucide-react";
+import { memo } from "react";
 import { Composer } from "../composer/Composer";
 import type { DetailsSwitch } from "../frame/use-details";
 import { usePeople } from "../people";
+import { usePart } from "../use-part";
 import { refusalOf, useWords } from "../words";
 import { Announcer } from "./Announcer";
 import { MessageList } from "./MessageList";
@@ -31,17 +33,17 @@ export function Thread({ id, searched, details }: Props) {
   );
 }
 
-function TypingLine({ id }: { id: string }) {
+const TypingLine = memo(function TypingLine({ id }: { id: string }) {
   const words = useWords();
-  const { users } = useTyping(id);
   const { byId } = usePeople();
-  const names = users.map((user) => byId.get(user)?.name.split(" ")[0]);
+  const users = usePart(id, ({ typing }) => typing.join());
+  const names = (users ? users.split(",") : []).map((user) => byId.get(user)?.name.split(" ")[0]);
   return (
     <div className="typing-line" role="status" data-typing>
       {typingText(names, words)}
     </div>
   );
-}
+});
 
 function Gone() {
   const words = useWords();

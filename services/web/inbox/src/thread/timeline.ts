@@ -85,7 +85,16 @@ function retriedOf(
 
 /** Messages and notes in one row, both of which come in `seq` order. */
 function withNotes(messages: readonly MessageBody[], notes: readonly NoteBody[]): Entry[] {
-  return notes.length === 0 ? [...messages] : [...messages, ...notes].sort((a, b) => a.seq - b.seq);
+  const merged: Entry[] = [];
+  let next = 0;
+  for (const message of messages) {
+    for (let note = notes[next]; note && note.seq < message.seq; note = notes[next]) {
+      merged.push(note);
+      next += 1;
+    }
+    merged.push(message);
+  }
+  return [...merged, ...notes.slice(next)];
 }
 
 /** What the thread shows, top to bottom: day lines, messages in runs, notes, and what waits. */
