@@ -3,8 +3,9 @@
 module "cluster" {
   source = "../../modules/cluster"
 
-  name               = "pytake-production"
-  single_nat_gateway = false
+  name                = "pytake-production"
+  single_nat_gateway  = false
+  public_access_cidrs = var.operator_cidrs
 }
 
 module "redis" {
@@ -40,6 +41,7 @@ module "release" {
   chart            = "../../../helm/pytake-realtime"
   host             = var.host
   allowed_origins  = var.allowed_origins
+  image            = { registry = var.image_registry }
   peak_connections = 20000
   database_url     = module.postgres.url
   redis            = { host = module.redis.host }

@@ -12,20 +12,29 @@ provider "aws" {
   region = var.region
 }
 
-data "aws_eks_cluster_auth" "this" {
-  name = module.cluster.name
+# A token lives for 15 minutes, less than databases take to be made: it is fetched when it is needed.
+locals {
+  token = {
+    api_version = "client.authentication.k8s.io/v1beta1"
+    command     = "aws"
+    args        = ["eks", "get-token", "--region", var.region, "--cluster-name", module.cluster.name]
+  }
 }
 
 provider "kubernetes" {
   host                   = module.cluster.endpoint
   cluster_ca_certificate = base64decode(module.cluster.certificate_authority)
-  token                  = data.aws_eks_cluster_auth.this.token
+  exec {
+    api_version = local.token.api_version
+    command     = local.token.command
+    args        = local.token.args
+  }
 }
 
 provider "helm" {
   kubernetes = {
     host                   = module.cluster.endpoint
     cluster_ca_certificate = base64decode(module.cluster.certificate_authority)
-    token                  = data.aws_eks_cluster_auth.this.token
+    exec                   = local.token
   }
 }

@@ -3,9 +3,20 @@ variable "region" {
   description = "AWS region."
 }
 
+variable "operator_cidrs" {
+  type        = list(string)
+  default     = []
+  description = "Networks from which the cluster is operated, the machine that runs this among them. Empty: it is one of the nodes, or its security group is admitted to the cluster's."
+}
+
 variable "host" {
   type        = string
   description = "Host on which clients connect."
+}
+
+variable "image_registry" {
+  type        = string
+  description = "Registry with the image pytake/realtime, built for the architecture of the nodes."
 }
 
 variable "allowed_origins" {

@@ -13,6 +13,8 @@ data "aws_availability_zones" "available" {
 
 locals {
   zones = slice(data.aws_availability_zones.available.names, 0, var.zones)
+  # Graviton is the g behind the generation (m7g, c7gn), not the g of a graphics family (g5).
+  is_arm = can(regex("^([a-z]+[0-9]+g|a1\\.)", var.instance_types[0]))
 }
 
 module "network" {
@@ -40,8 +42,21 @@ module "eks" {
   vpc_id             = module.network.vpc_id
   subnet_ids         = module.network.private_subnets
 
+  # Where the API server is reached from, and by whom: without both, nothing can be installed.
+  endpoint_public_access                   = length(var.public_access_cidrs) > 0
+  endpoint_public_access_cidrs             = length(var.public_access_cidrs) > 0 ? var.public_access_cidrs : null
+  enable_cluster_creator_admin_permissions = true
+
+  # The module asks EKS for a bare cluster: nodes become ready only with a network.
+  addons = {
+    vpc-cni    = { before_compute = true }
+    kube-proxy = {}
+    coredns    = {}
+  }
+
   eks_managed_node_groups = {
     default = {
+      ami_type       = local.is_arm ? "AL2023_ARM_64_STANDARD" : "AL2023_x86_64_STANDARD"
       instance_types = var.instance_types
       min_size       = var.nodes.minimum
       max_size       = var.nodes.maximum

@@ -38,7 +38,21 @@ variable "kubernetes_version" {
 variable "instance_types" {
   type        = list(string)
   default     = ["m7g.large"]
-  description = "One gateway uses one core: few large nodes or many small ones cost the same."
+  description = "Types of the nodes, of one architecture: the image must be built for it. One gateway uses one core: few large nodes or many small ones cost the same."
+  validation {
+    condition     = length(distinct([for type in var.instance_types : can(regex("^([a-z]+[0-9]+g|a1\\.)", type))])) == 1
+    error_message = "instance_types must list types of one architecture, ARM (m7g) or x86 (m7i)."
+  }
+}
+
+variable "public_access_cidrs" {
+  type        = list(string)
+  default     = []
+  description = "Networks from which the API server can be reached, that of the machine that runs Terraform for one. Empty: only from inside the VPC, by whom the security group of the cluster admits (the nodes)."
+  validation {
+    condition     = alltrue([for network in var.public_access_cidrs : can(cidrhost(network, 0))])
+    error_message = "public_access_cidrs must list networks such as 203.0.113.7/32."
+  }
 }
 
 variable "nodes" {
