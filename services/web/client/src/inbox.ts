@@ -82,6 +82,8 @@ export class Inbox extends Store<InboxSnapshot> {
   private readSeq = new Map<string, number>();
   /** When each row went: news that is older than that comes too late. */
   private removedAt = new Map<string, number>();
+  /** The lists of the last snapshot: one that did not change stays the same object. */
+  private shown: Partial<Record<InboxView, InboxList>> = {};
   private reloadFailures = 0;
   private cancelReload: Unsubscribe | undefined;
   private loaded: Record<InboxView, Loaded> = {
@@ -264,21 +266,41 @@ export class Inbox extends Store<InboxSnapshot> {
   private of(view: InboxView): ConversationBody[] {
     return [...this.rows.values()]
       .filter((row) => this.belongs(row, view))
-      .sort((a, b) => activityOf(b).localeCompare(activityOf(a)));
+      .sort((a, b) => inOrder(activityOf(b), activityOf(a)));
+  }
+
+  private list(view: InboxView): InboxList {
+    const { state, cursor, error } = this.loaded[view];
+    const list = { view, state, error, rows: this.of(view), hasMore: cursor !== null };
+    const shown = this.shown[view];
+    if (shown && isSame(shown, list)) return shown;
+    this.shown[view] = list;
+    return list;
   }
 
   protected build(): InboxSnapshot {
-    const list = (view: InboxView): InboxList => {
-      const { state, cursor, error } = this.loaded[view];
-      return { view, state, error, rows: this.of(view), hasMore: cursor !== null };
-    };
     const lists = {
-      mine: list("mine"),
-      unassigned: list("unassigned"),
-      all: list("all"),
-      closed: list("closed"),
+      mine: this.list("mine"),
+      unassigned: this.list("unassigned"),
+      all: this.list("all"),
+      closed: this.list("closed"),
     };
     const own = [...lists.mine.rows, ...lists.unassigned.rows];
     return { lists, unread: own.reduce((sum, row) => sum + row.unread_count, 0) };
   }
+}
+
+/** Times of the contract sort as text; localeCompare costs a hundred times as much. */
+function inOrder(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
+}
+
+function isSame(a: InboxList, b: InboxList): boolean {
+  return (
+    a.state === b.state &&
+    a.error === b.error &&
+    a.hasMore === b.hasMore &&
+    a.rows.length === b.rows.length &&
+    a.rows.every((row, place) => row === b.rows[place])
+  );
 }

@@ -86,6 +86,21 @@ test("a reconnect fetches the lists once, a hand-over not at all", async () => {
   expect(server.requests.length - before).toBe(1);
 });
 
+test("a list that news does not concern stays the same object", async () => {
+  const { server, client, user } = await started();
+  server.world.addConversation("Livre");
+  const mine = server.world.addConversation("Minha", user.id);
+  await client.inbox.load("mine");
+  await client.inbox.load("unassigned");
+  const before = client.inbox.snapshot().lists;
+
+  server.world.receive(mine, "oi");
+
+  const { lists } = client.inbox.snapshot();
+  expect(lists.unassigned).toBe(before.unassigned);
+  expect(lists.mine).not.toBe(before.mine);
+});
+
 /** What happens while the answer to a request is on its way. */
 async function duringReload(server: FakeServer, happen: () => void): Promise<void> {
   let arrive = () => {};
