@@ -67,7 +67,10 @@ export class ConversationLog {
   onMessage: (message: MessageBody) => void = () => {};
 
   private byId = new Map<string, MessageBody>();
-  private ordered: readonly MessageBody[] | undefined;
+  /** In `seq` order, changed in place. */
+  private ordered: MessageBody[] = [];
+  /** The copy of it that was given away. */
+  private shown: readonly MessageBody[] | undefined;
   private noteById = new Map<string, NoteBody>();
   private removedNotes = new Set<string>();
   private orderedNotes: readonly NoteBody[] | undefined;
@@ -84,12 +87,13 @@ export class ConversationLog {
     this.orderedNotes = undefined;
     this.held.clear();
     this.early.clear();
-    this.ordered = undefined;
+    this.ordered = [];
+    this.shown = undefined;
   }
 
   get messages(): readonly MessageBody[] {
-    this.ordered ??= [...this.byId.values()].sort((a, b) => a.seq - b.seq);
-    return this.ordered;
+    this.shown ??= this.ordered.slice();
+    return this.shown;
   }
 
   /** What colleagues noted, in `seq` order; never part of what the customer gets. */
@@ -99,7 +103,7 @@ export class ConversationLog {
   }
 
   get firstSeq(): number | undefined {
-    return this.messages[0]?.seq;
+    return this.ordered[0]?.seq;
   }
 
   /** The newest `seq` that is known to exist, also beyond a hole. */
@@ -192,8 +196,7 @@ export class ConversationLog {
   private put(message: MessageBody): void {
     const known = this.byId.get(message.id);
     const isNewer = !known || RANK[message.status] >= RANK[known.status];
-    this.byId.set(message.id, isNewer ? message : { ...message, ...statusOf(known) });
-    this.ordered = undefined;
+    this.place(isNewer ? message : { ...message, ...statusOf(known) });
     const early = this.early.get(message.id);
     if (!early) return;
     this.early.delete(message.id);
@@ -210,8 +213,26 @@ export class ConversationLog {
     const tells = update.status === message.status && update.error !== undefined;
     if (!moves && !tells) return;
     const error = update.error ?? (update.status === "failed" ? message.error : null);
-    this.byId.set(message.id, { ...message, status: update.status, error: error ?? null });
-    this.ordered = undefined;
+    this.place({ ...message, status: update.status, error: error ?? null });
+  }
+
+  private place(message: MessageBody): void {
+    const place = this.placeOf(message.seq);
+    const isKnown = this.ordered[place]?.id === message.id;
+    this.byId.set(message.id, message);
+    this.ordered.splice(place, isKnown ? 1 : 0, message);
+    this.shown = undefined;
+  }
+
+  /** Where the first message stands that is not before `seq`. */
+  private placeOf(seq: number): number {
+    let [first, end] = [0, this.ordered.length];
+    while (first < end) {
+      const middle = (first + end) >> 1;
+      if ((this.ordered[middle]?.seq ?? seq) < seq) first = middle + 1;
+      else end = middle;
+    }
+    return first;
   }
 }
 

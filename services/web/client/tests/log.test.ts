@@ -96,3 +96,34 @@ test("a delivery after a failure takes the failure back", () => {
 
   expect(log.messages[0]).toMatchObject({ status: "delivered", error: null });
 });
+
+test("pages in any order, and twice, stand in order with the events between them", () => {
+  for (const pages of permutations([[1, 2, 3], [4, 5, 6], [3, 4], [7]])) {
+    const log = new ConversationLog();
+    log.reset(7, "life-1");
+    for (const page of pages) {
+      log.merge(page.map((seq) => message(seq)));
+      log.apply({ name: "message:new", data: message(log.cursor + 1) });
+      log.apply({ name: "message:status", data: report(log.cursor + 1, page[0] ?? 0, "read") });
+    }
+
+    const seqs = log.messages.map((each) => each.seq);
+    expect(seqs).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14]);
+    expect(log.messages.filter((each) => each.status === "read").map((each) => each.seq)).toEqual([
+      1, 3, 4, 7,
+    ]);
+  }
+});
+
+test("messages that were given away do not change, and stay the same until something does", () => {
+  const log = new ConversationLog();
+  log.apply({ name: "message:new", data: message(1) });
+  const before = log.messages;
+  expect(log.messages).toBe(before);
+
+  log.apply({ name: "message:new", data: message(2) });
+  log.apply({ name: "message:status", data: report(3, 1, "read") });
+
+  expect(before).toEqual([message(1)]);
+  expect(log.messages.map((each) => each.status)).toEqual(["read", "pending"]);
+});
