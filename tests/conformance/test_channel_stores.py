@@ -600,6 +600,23 @@ async def test_signs_are_kept_only_for_numbers_that_want_them(
     assert await world.store.signs.take(channel, limit=9) == []
 
 
+async def test_old_messages_are_given_no_sign(world: World) -> None:
+    channel = await _number(world, read_marks=True)
+    old: dict[str, Any] = {"channel_id": channel, "is_history": True, "opens_window": False}
+
+    async def sign_up_to(seq: int) -> list[str]:
+        await world.store.signs.ask(conversation, seq, is_typing=False, now=world.clock())
+        return [each.whatsapp_message_id for each in await world.store.signs.take(channel, limit=9)]
+
+    conversation = (await world.receive(**old)).conversation.id
+    before = await sign_up_to(1)
+    await world.receive(channel_id=channel, whatsapp_message_id="wamid.new")
+    await world.receive(**old)
+
+    assert before == []
+    assert await sign_up_to(3) == ["wamid.new"]
+
+
 async def test_one_sign_a_conversation_waits_and_is_given_once(world: World) -> None:
     signs = world.store.signs
     channel = await _number(world, read_marks=True, typing=True)

@@ -217,6 +217,63 @@ async def test_a_customers_message_reopens_a_closed_conversation(world: World) -
     assert await world.log(conversation) == [1, 2, 3, 4]
 
 
+async def _history(world: World, days: int, **changes: Any) -> Any:
+    long_ago = world.clock() - timedelta(days=days)
+    return await world.receive(
+        f"{days} days ago", sent_at=long_ago, is_history=True, opens_window=False, **changes
+    )
+
+
+async def test_history_stands_with_its_own_time_and_is_nobodys_news(world: World) -> None:
+    first = await world.receive()
+    conversation = first.conversation.id
+    await _change(world, ConversationChange(status=ConversationStatus.CLOSED), conversation)
+    before = await world.store.conversations.conversation(world.admin, conversation)
+
+    theirs = await _history(world, 3, whatsapp_message_id="wamid.old")
+    ours = await _history(world, 2, is_echo=True)
+    again = await _history(world, 3, whatsapp_message_id="wamid.old")
+
+    after = await world.store.conversations.conversation(world.admin, conversation)
+    assert before is not None
+    assert after is not None
+    assert (after.status, after.unread_count) == (ConversationStatus.CLOSED, before.unread_count)
+    assert after.window_expires_at == before.window_expires_at
+    assert (after.updated_at, after.last_message) == (before.updated_at, first.message)
+    assert theirs.conversation.last_message == first.message
+    assert theirs.message.created_at == world.clock() - timedelta(days=3)
+    assert (theirs.message.seq, ours.message.seq) == (3, 4)
+    assert ours.message.direction is Direction.OUTBOUND
+    assert not again.is_new
+    assert await world.log(conversation) == [1, 2, 3, 4]
+
+
+async def test_a_conversation_of_history_alone_lies_where_its_newest_message_does(
+    world: World,
+) -> None:
+    for days in (30, 20, 40):
+        committed = await _history(world, days)
+
+    conversation = committed.conversation
+    assert conversation.last_message is not None
+    assert conversation.last_message.content["text"] == "20 days ago"
+    assert conversation.updated_at == world.clock() - timedelta(days=20)
+    assert conversation.window_expires_at is None
+    assert (conversation.inbound_count, conversation.unread_count) == (0, 0)
+
+
+async def test_history_makes_no_view_stale_and_no_address_to_reply_to(world: World) -> None:
+    names = (("phone", "5511988887777"), ("phone", "551188887777"))
+    conversation = (await world.receive(identifiers=names)).conversation.id
+    await _history(world, 3, identifiers=names[::-1])
+
+    committed = await world.write(conversation_id=conversation, based_on_seq=1)
+
+    (due,) = await world.store.send_queue.due(world.channel, now=world.clock(), limit=9)
+    assert committed.is_new
+    assert due.recipient == names[0]
+
+
 async def test_opening_a_conversation_again_returns_it_reopened(world: World) -> None:
     await _change(world, ConversationChange(status=ConversationStatus.CLOSED))
 

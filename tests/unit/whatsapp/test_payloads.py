@@ -311,6 +311,20 @@ def test_a_message_of_the_phone_app_is_an_echo_that_opens_no_window() -> None:
     assert inbound.identifiers[0] == ("phone", "5511987654321")
 
 
+def test_history_is_of_both_sides_and_opens_no_window() -> None:
+    old = [message(id="a"), message(id="b", **{"from": "551130000000"})]
+    threads = [{"id": "5511987654321", "messages": old}]
+
+    items = parse_delivery(delivery(value(history=[{"threads": threads}]), field="history"))
+
+    inbound = [to_inbound(item, CHANNEL, NOW)[0] for item in items if isinstance(item, MessageItem)]
+    assert [each.is_echo for each in inbound] == [False, True]
+    assert {each.identifiers[0] for each in inbound} == {("phone", "5511987654321")}
+    assert all(each.is_history and not each.opens_window for each in inbound)
+    assert all(each.content["from_history"] for each in inbound)
+    assert len({item.lane for item in items}) == 1
+
+
 def test_a_status_is_found_by_our_own_id_and_by_the_providers() -> None:
     ours = "d0000000-0000-4000-8000-000000000001"
     item = StatusItem(

@@ -59,6 +59,7 @@ class InboundMessage:
     (digits only) and `bsuid`; the first one is the address to reply to. `sent_at` is the
     provider's time. `is_echo`: the business wrote it with the phone app, it is stored as an
     outbound message that was sent. Only what `opens_window` moves the 24-hour window.
+    `is_history`: it is old, and was read and answered long ago with the phone app.
     """
 
     organization_id: OrganizationId
@@ -70,6 +71,7 @@ class InboundMessage:
     content: Mapping[str, Any]
     sent_at: datetime
     is_echo: bool = False
+    is_history: bool = False
     opens_window: bool = True
     traceparent: str | None = field(default=None, compare=False)
 
@@ -162,6 +164,10 @@ class ConversationStore(Protocol):
         A message that is already there (`whatsapp_message_id`, per organization)
         returns it with `is_new` False. Extends the 24-hour window by the provider's
         time and reopens a closed conversation (one event more).
+
+        History takes the next `seq` like any other message, and its own time as
+        `created_at`; it is nobody's unread message, reopens nothing, and is the last message
+        of the list only where nothing is newer.
         """
         ...
 

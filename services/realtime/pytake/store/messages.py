@@ -123,7 +123,7 @@ class MessageWriter(ConversationWriter):
 
     async def receive_message(self, message: InboundMessage) -> Committed:
         """Store a customer's message; makes contact and conversation where needed."""
-        if self._database.is_postgres:
+        if self._database.is_postgres and not message.is_history:
             fast = await self._receive_fast(message) or await self._received_before(message)
             if fast is not None:
                 return fast
@@ -181,6 +181,7 @@ class MessageWriter(ConversationWriter):
     async def _receive(self, inbound: InboundMessage) -> Committed:
         await self._epoch()
         now = self._clock()
+        is_from_customer = not (inbound.is_echo or inbound.is_history)
         async with self._database.write() as connection:
             conversation = await conversation_of_contact(
                 connection,
@@ -189,7 +190,7 @@ class MessageWriter(ConversationWriter):
                 name=inbound.profile_name,
                 channel_id=inbound.channel_id,
                 now=now,
-                wrote_from=None if inbound.is_echo else inbound.identifiers[0],
+                wrote_from=inbound.identifiers[0] if is_from_customer else None,
             )
             assignee = conversation["assigned_to"]
             found = await message_by_whatsapp_id(
@@ -200,14 +201,7 @@ class MessageWriter(ConversationWriter):
                 return self._committed(
                     conversation, last, message=found, is_new=False, previous_assignee=assignee
                 )
-            if inbound.opens_window:
-                conversation["window_expires_at"] = window_after(
-                    inbound.sent_at, conversation["window_expires_at"]
-                )
-            drafts: list[Draft] = []
-            if conversation["status"] == ConversationStatus.CLOSED and not inbound.is_echo:
-                conversation["status"] = ConversationStatus.OPEN.value
-                drafts.append(update_draft(conversation))
+            drafts = _opened(conversation, inbound) if is_from_customer else []
             message = _received(
                 inbound,
                 conversation["id"],
@@ -215,14 +209,35 @@ class MessageWriter(ConversationWriter):
                 seq=conversation["last_seq"] + len(drafts) + 1,
                 now=now,
             )
-            await store_message(connection, conversation, message, inbound.traceparent)
+            await store_message(
+                connection,
+                conversation,
+                message,
+                inbound.traceparent,
+                is_history=inbound.is_history,
+            )
             drafts.append(message_draft(message))
             stored = await append(
                 connection, conversation, drafts, now=now, traceparent=inbound.traceparent
             )
+            last = message
+            if conversation["last_message_id"] != message.id:
+                last = await message_by_id(connection, conversation["last_message_id"])
         return self._committed(
-            conversation, message, events=stored, message=message, previous_assignee=assignee
+            conversation, last, events=stored, message=message, previous_assignee=assignee
         )
+
+
+def _opened(conversation: dict[str, Any], inbound: InboundMessage) -> list[Draft]:
+    """Let the customer's message open the window, and the conversation if it was closed."""
+    if inbound.opens_window:
+        conversation["window_expires_at"] = window_after(
+            inbound.sent_at, conversation["window_expires_at"]
+        )
+    if conversation["status"] != ConversationStatus.CLOSED:
+        return []
+    conversation["status"] = ConversationStatus.OPEN.value
+    return [update_draft(conversation)]
 
 
 def _received(
@@ -244,7 +259,7 @@ def _received(
         message_type=inbound.message_type,
         content=dict(inbound.content),
         status=MessageStatus.SENT if is_echo else MessageStatus.DELIVERED,
-        created_at=now,
+        created_at=inbound.sent_at if inbound.is_history else now,
         sent_at=inbound.sent_at,
         whatsapp_message_id=inbound.whatsapp_message_id,
     )

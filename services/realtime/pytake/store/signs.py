@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, case, exists, literal, or_, select, true, update
+from sqlalchemy import and_, case, exists, func, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pytake.application.channel_ports import CustomerSign
@@ -49,6 +49,18 @@ class SqlCustomerSigns:
         if not await self._anybody_wants():
             return
         is_wanted = channels.c.sends_typing if is_typing else channels.c.sends_read_marks
+        earlier = messages.alias("earlier")
+        # History is not counted, and was read long ago.
+        count_before = (
+            select(earlier.c.inbound_count)
+            .where(
+                earlier.c.conversation_id == messages.c.conversation_id,
+                earlier.c.seq < messages.c.seq,
+            )
+            .order_by(earlier.c.seq.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
         newest = (
             select(
                 conversations.c.id,
@@ -66,6 +78,7 @@ class SqlCustomerSigns:
                 messages.c.direction == Direction.INBOUND.value,
                 messages.c.message_type.not_in(_UNMARKED),
                 messages.c.whatsapp_message_id.is_not(None),
+                messages.c.inbound_count > func.coalesce(count_before, 0),
             )
             .order_by(messages.c.seq.desc())
             .limit(1)

@@ -106,20 +106,17 @@ async def store_message(
     conversation: dict[str, Any],
     message: Message,
     traceparent: str | None,
+    *,
+    is_history: bool = False,
 ) -> None:
     """Insert the message, queue it for sending, and note it in the conversation's row.
 
     `message.seq` must be the number that its event gets in this transaction.
     """
-    if message.direction is Direction.INBOUND:
-        conversation["inbound_count"] += 1
-    author = author_of(message)
-    if conversation["last_author"] != author:
-        conversation["other_author_seq"] = conversation["last_author_seq"]
-    conversation["last_author"] = author
-    conversation["last_author_seq"] = message.seq
-    conversation["last_message_id"] = message.id
-    conversation["updated_at"] = max(conversation["updated_at"], message.created_at)
+    if is_history:
+        _note_history(conversation, message)
+    else:
+        _note_news(conversation, message)
     await connection.execute(
         insert(messages).values(
             message_values(conversation["organization_id"], message)
@@ -138,6 +135,28 @@ async def store_message(
                 traceparent=traceparent,
             )
         )
+
+
+def _note_news(conversation: dict[str, Any], message: Message) -> None:
+    if message.direction is Direction.INBOUND:
+        conversation["inbound_count"] += 1
+    author = author_of(message)
+    if conversation["last_author"] != author:
+        conversation["other_author_seq"] = conversation["last_author_seq"]
+    conversation["last_author"] = author
+    conversation["last_author_seq"] = message.seq
+    conversation["last_message_id"] = message.id
+    conversation["updated_at"] = max(conversation["updated_at"], message.created_at)
+
+
+def _note_history(conversation: dict[str, Any], message: Message) -> None:
+    """Nobody has to read it or can have missed it; the list shows it where nothing is newer."""
+    if conversation["is_new"]:
+        conversation["updated_at"] = message.created_at
+    is_newest = message.created_at >= conversation["updated_at"]
+    if is_newest or conversation["last_message_id"] is None:
+        conversation["last_message_id"] = message.id
+    conversation["updated_at"] = max(conversation["updated_at"], message.created_at)
 
 
 def is_to_be_sent(conversation: Mapping[str, Any], message: Message) -> bool:

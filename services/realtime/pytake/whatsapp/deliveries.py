@@ -184,7 +184,7 @@ class DeliveryHandler:
             file = replace(media, conversation_id=committed.conversation.id)
             await self._ports.media.add(file, now=work.delivery.received_at)
             self._on_media()
-        if item.message.get("type") == "system":
+        if item.message.get("type") == "system" and not item.is_history:
             await self._learn_new_number(committed, item.message.get("system"))
         await self._ports.announce(committed)
         errors = read_errors(item.message.get("errors"))

@@ -39,6 +39,8 @@ def to_inbound(
     if not isinstance(message_id, str) or not 0 < len(message_id) <= MAX_PROVIDER_ID:
         raise NotUnderstood("a message without a usable id")
     message_type, content = _content(raw)
+    if item.is_history:
+        content["from_history"] = True
     media = _media(channel, message_id, content) if "provider_media_id" in content else None
     message = InboundMessage(
         organization_id=channel.organization_id,
@@ -50,7 +52,8 @@ def to_inbound(
         content=content,
         sent_at=provider_time(raw.get("timestamp"), received_at),
         is_echo=item.is_echo,
-        opens_window=not item.is_echo and raw.get("type") != "system",
+        is_history=item.is_history,
+        opens_window=not (item.is_echo or item.is_history or raw.get("type") == "system"),
     )
     return message, media
 

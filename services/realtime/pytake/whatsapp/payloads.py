@@ -25,13 +25,17 @@ MAX_DEPTH = 100
 
 @dataclass(frozen=True, slots=True)
 class MessageItem:
-    """A message of a customer, or (`is_echo`) one written with the phone app."""
+    """A message of a customer, or (`is_echo`) one written with the phone app.
+
+    `is_history`: an old one of either kind, given when a number joins with its past.
+    """
 
     phone_number_id: str
     message: Json
     contact: Json
     is_echo: bool = False
     account_id: str = ""
+    is_history: bool = False
 
     @property
     def lane(self) -> str:
@@ -240,4 +244,4 @@ def _history(number: str, value: Json) -> Iterator[Item]:
                     continue
                 is_echo = str(message.get("from", "")) == own
                 full = message | ({"to": thread.get("id")} if is_echo else {})
-                yield MessageItem(number, full, {}, is_echo)
+                yield MessageItem(number, full, {}, is_echo, is_history=True)

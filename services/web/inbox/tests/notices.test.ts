@@ -28,6 +28,7 @@ test.each([
   ["a message to a colleague", row({ assigned_to: "bruno", inbound_count: 2 }), row({}), undefined],
   ["a change of a row that was not known", row({ last_seq: 8 }), undefined, undefined],
   ["a message and a change at once", row({ inbound_count: 2, last_seq: 8 }), row({}), "message"],
+  ["old messages of a customer", row({ inbound_count: 0 }), undefined, undefined],
   ["only a status", row({ assigned_to: "me" }), row({ assigned_to: "me" }), undefined],
 ])("%s", (_name, now, before, news) => {
   expect(newsOf(now, before, "me")).toBe(news);
@@ -45,13 +46,14 @@ test.each([
 });
 
 test("only what colleagues wrote since the draft began holds a reply back", () => {
-  const of = (seq: number, direction: string, sender_id: string | null) =>
-    ({ seq, direction, sender_id }) as Parameters<typeof answeredMeanwhile>[0][number];
+  const of = (seq: number, direction: string, sender_id: string | null, content = {}) =>
+    ({ seq, direction, sender_id, content }) as Parameters<typeof answeredMeanwhile>[0][number];
   const messages = [
     of(1, "outbound", "bruno"),
     of(2, "inbound", null),
     of(3, "outbound", "me"),
     of(4, "outbound", "bruno"),
+    of(5, "outbound", null, { from_history: true }),
   ];
 
   expect(answeredMeanwhile(messages, 1, "me").map(({ seq }) => seq)).toEqual([4]);

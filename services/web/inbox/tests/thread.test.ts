@@ -41,6 +41,18 @@ test("each day begins with its line, and the first page with the beginning", () 
   expect(items.map((item) => item.kind)).toEqual(["beginning", "day", "message", "day", "message"]);
 });
 
+test("a day that begins twice, since old messages came in between, has two lines of its own", () => {
+  const yesterday = new Date(2026, 10, 21, 9).toISOString();
+  const items = timelineOf(
+    [message(0), message(0, { created_at: yesterday }), message(1)],
+    [],
+    true,
+  );
+
+  const lines = items.flatMap(({ kind, key }) => (kind === "day" ? [key] : []));
+  expect(new Set(lines).size).toBe(3);
+});
+
 test("a reaction stands at its message, the newest of each author, and can be taken back", () => {
   const target = message(0);
   const react = (emoji: string | null) =>

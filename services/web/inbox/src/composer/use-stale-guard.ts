@@ -11,8 +11,8 @@ export function answeredMeanwhile(
   userId: string,
 ): MessageBody[] {
   return messages.filter(
-    ({ seq, direction, sender_id }) =>
-      seq > basedOnSeq && direction === "outbound" && sender_id !== userId,
+    ({ seq, direction, sender_id, content }) =>
+      seq > basedOnSeq && direction === "outbound" && sender_id !== userId && !content.from_history,
   );
 }
 

@@ -24,10 +24,11 @@ export function newsOf(
 ): "message" | "assigned" | undefined {
   const concerns = row.assigned_to === userId || row.assigned_to === null;
   if (row.assigned_to === userId && before && before.assigned_to !== userId) return "assigned";
-  // Of a row that was not known, the newest event tells whether it is news of the customer.
+  // Of a row that was not known, the newest event tells whether it is news of the customer;
+  // old messages of the phone app count for nothing.
   const wrote = before
     ? row.inbound_count > before.inbound_count
-    : row.last_message?.seq === row.last_seq;
+    : row.inbound_count > 0 && row.last_message?.seq === row.last_seq;
   return concerns && wrote && row.last_message?.direction === "inbound" ? "message" : undefined;
 }
 

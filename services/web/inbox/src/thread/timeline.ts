@@ -114,12 +114,16 @@ export function timelineOf(
   );
   const items: TimelineItem[] = [];
   const first = shown[0];
+  const days = new Set<string>();
   if (!hasOlder) items.push({ kind: "beginning", key: "beginning", day: first?.created_at ?? "" });
   shown.forEach((entry, index) => {
     const before = shown[index - 1];
     const day = entry.created_at;
-    if (!before || momentOf(before).day !== momentOf(entry).day) {
-      items.push({ kind: "day", key: `day:${momentOf(entry).day}`, day });
+    const date = momentOf(entry).day;
+    if (!before || momentOf(before).day !== date) {
+      // Old messages of the phone app stand where they came in: a day may begin twice.
+      items.push({ kind: "day", key: days.has(date) ? `day:${entry.id}` : `day:${date}`, day });
+      days.add(date);
     }
     if (isNote(entry)) items.push({ kind: "note", key: entry.id, day, note: entry });
     else {
