@@ -11,7 +11,7 @@ from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisClusterException
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pytake.broker.redis import parse_address
@@ -37,7 +37,7 @@ def connect_redis(url: str, *, timeout: float | None = TIMEOUT_SECONDS) -> Any:
         return Redis(host=host, port=port, db=address.database, **login, **options)
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.nodes]
-        return RedisCluster(startup_nodes=nodes, **login, **options)
+        return _Cluster(startup_nodes=nodes, **login, **options)
     make: Any = Sentinel
     sentinel = make(list(address.nodes), sentinel_kwargs=options)
     return sentinel.master_for(
@@ -47,6 +47,16 @@ def connect_redis(url: str, *, timeout: float | None = TIMEOUT_SECONDS) -> Any:
         **login,
         **options,
     )
+
+
+class _Cluster(RedisCluster):
+    """Says that it is away as a single server does; redis-py has an error of no family for it."""
+
+    async def initialize(self, *args: Any, **options: Any) -> RedisCluster:
+        try:
+            return await super().initialize(*args, **options)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
 
 
 class _MasterPool(SentinelConnectionPool):
