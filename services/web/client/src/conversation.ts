@@ -107,6 +107,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private loadFailures = 0;
   private cancelAgain: Unsubscribe | undefined;
   private fruitless = 0;
+  private healFailures = 0;
   private cancelHeal: Unsubscribe | undefined;
 
   constructor(id: string, context: ConversationContext, known?: ConversationBody) {
@@ -377,12 +378,15 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.context.onProgress();
   }
 
-  private healLater(): void {
+  private get isShort(): boolean {
+    return this.log.hasHole || this.log.cursor < Math.max(this.target, this.knownHead);
+  }
+
+  private healLater(wait = HEAL_AFTER_MS): void {
     const before = this.log.cursor;
-    this.cancelHeal ??= this.clock.after(HEAL_AFTER_MS, () => {
+    this.cancelHeal ??= this.clock.after(wait, () => {
       this.cancelHeal = undefined;
-      const isBehind = this.log.cursor < Math.max(this.target, this.knownHead);
-      if (!isBehind && !this.log.hasHole) return;
+      if (!this.isShort) return;
       // A long replay that moves is left alone.
       if (this.log.cursor > before) this.healLater();
       else void this.heal();
@@ -403,13 +407,22 @@ export class Conversation extends Store<ConversationSnapshot> {
         if (event) this.log.apply(event);
         else this.log.pass(item.seq);
       }
+      this.healFailures = 0;
       this.changed();
       this.progressed();
       if (page.next_cursor !== null) await this.heal();
       else if (this.log.hasHole && this.log.cursor === before) await this.reload();
     } catch (error) {
-      if (error instanceof RealtimeError && error.code === "not_found") this.gone();
-      else if (this.behind > 0 || this.log.hasHole) this.healLater();
+      this.healFailed(RealtimeError.of(error));
+    }
+  }
+
+  /** Without a connection the next session replays what is missing, and polling asks for it. */
+  private healFailed({ code, retryAfterMs }: RealtimeError): void {
+    if (code === "not_found") this.gone();
+    else if (this.isShort && this.context.link.status.state === "up") {
+      this.healFailures += 1;
+      this.healLater(pauseMs(this.healFailures, retryAfterMs));
     }
   }
 

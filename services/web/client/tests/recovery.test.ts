@@ -119,3 +119,28 @@ test("what is missing of a conversation that is gone keeps nobody from being onl
 
   expect(client.snapshot()).toMatchObject({ state: "online", behind: 0 });
 });
+
+test("a hole is asked for again when the server said, and not at all while there is no connection", async () => {
+  const { server, client } = await started();
+  const fake = server.world.addConversation("Carla");
+  const { conversation } = client.openConversation(fake.body.id);
+  await server.clock.advance(100);
+  const asked = () => server.requests.filter(({ path }) => path.endsWith("/events")).length;
+  server.loseEvents = 1;
+  server.world.receive(fake, "perdida");
+  server.world.receive(fake, "depois");
+  server.nextAnswers.push({ ...refuse(429, "rate_limited"), headers: { "retry-after": "7" } });
+  await server.clock.advance(8_000);
+  expect(asked()).toBe(1);
+  server.refuseWith = "unreachable";
+  server.isRestDown = true;
+  server.cutAll();
+  await server.clock.advance(20_000);
+  expect(asked()).toBe(2);
+
+  server.refuseWith = undefined;
+  server.isRestDown = false;
+  await server.clock.advance(30_000);
+
+  expect(conversation.snapshot().messages).toHaveLength(2);
+});
