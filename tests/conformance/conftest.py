@@ -1,10 +1,10 @@
-"""The stores that one suite runs on: SQLite, PostgreSQL, and PostgreSQL through a pooler."""
+"""What one suite runs on: each kind of database, and a Redis Cluster."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 
 from cluster.pgbouncer_server import PgBouncerServer
 from cluster.postgres_server import PostgresServer
+from cluster.redis_cluster import RedisCluster
+from conftest import left_out_if_missing
 from pytake.store import Store, migrate, open_store
 from pytake.store.tables import metadata
 from store_world import HeldClock, World, make_world
@@ -55,6 +57,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     kind = "postgres_server" if request.param == "postgres" else "pgbouncer_server"
     server: PostgresServer | PgBouncerServer = request.getfixturevalue(kind)
     return server.database_url(name, driver=ASYNC_DRIVER)
+
+
+@pytest.fixture(scope="session")
+def cluster_url(server_folder: Path) -> Iterator[str]:
+    """A Redis Cluster of three masters."""
+    with left_out_if_missing():
+        server = RedisCluster(server_folder)
+    with server:
+        yield server.url
 
 
 @pytest.fixture

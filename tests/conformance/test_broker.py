@@ -32,6 +32,7 @@ from pytake.broker.redis import (
 from pytake.domain.errors import ErrorCode
 from pytake.domain.events import ConversationEvent
 from pytake.domain.ids import ConnectionId, ConversationId, OrganizationId, UserId
+from pytake.processes.redis_client import ClusterCommands, connect_redis
 
 
 def event(conversation: ConversationId, seq: int, text: str = "olá") -> ConversationEvent:
@@ -93,13 +94,20 @@ async def redis_broker(url: str, stack: AsyncExitStack) -> Broker:
         stack.push_async_callback(made.stop)
         return made
 
+    async def keyed(mine: RedisCommands) -> Any:
+        if parse_address(url).kind != "cluster":
+            return mine
+        client = connect_redis(url)
+        stack.push_async_callback(client.aclose)
+        return ClusterCommands(client)
+
     async def pod(pod_id: str) -> Ears:
         mine = await commands()
         feed = RedisEventFeed(parse_address(url), mine, pod_id)
         ears = Ears(
             feed,
             RedisPodSignals(mine, feed, pod_id),
-            RedisViewerBoard(mine, feed, pod_id),
+            RedisViewerBoard(mine, feed, pod_id, keyed=await keyed(mine)),
             pod_id,
         )
         await feed.start()
@@ -120,13 +128,18 @@ def memory_broker() -> Broker:
     return Broker(broker, pod)
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.integration)])
+@pytest.fixture(
+    params=[
+        "memory",
+        *(pytest.param(k, marks=pytest.mark.integration) for k in ("redis", "cluster")),
+    ]
+)
 async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             yield memory_broker()
         else:
-            yield await redis_broker(request.getfixturevalue("redis_url"), stack)
+            yield await redis_broker(request.getfixturevalue(f"{request.param}_url"), stack)
 
 
 async def test_an_event_arrives_exactly_as_it_was_published(broker: Broker) -> None:
@@ -254,8 +267,19 @@ async def test_viewers_are_shown_to_the_other_pods(broker: Broker) -> None:
 
     await eventually(lambda: there.viewers, "the other pod hears of it")
     assert there.viewers == [(chosen, "here0000", (ana,))]
-    assert dict(await there.board.others(chosen)) == {"here0000": (ana,)}
-    assert dict(await here.board.others(chosen)) == {}
+    assert await there.board.others(chosen) == {"here0000": (ana,)}
+    assert await here.board.others(chosen) == {}
+
+
+async def test_viewers_of_any_conversation_are_read(broker: Broker) -> None:
+    here, there = await broker.pod("here0000"), await broker.pod("there000")
+    ana, chosen = Viewer(UserId(str(uuid4())), "Ana"), [conversation() for _ in range(12)]
+
+    for each in chosen:
+        await here.board.show(each, [ana])
+
+    shown = [await there.board.others(each) for each in chosen]
+    assert shown == [{"here0000": (ana,)}] * 12
 
 
 async def test_viewers_who_left_are_no_longer_shown(broker: Broker) -> None:
@@ -265,4 +289,4 @@ async def test_viewers_who_left_are_no_longer_shown(broker: Broker) -> None:
 
     await here.board.show(chosen, [])
 
-    assert dict(await there.board.others(chosen)) == {}
+    assert await there.board.others(chosen) == {}

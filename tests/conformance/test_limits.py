@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from cluster.redis_cluster import RedisCluster
 from cluster.waiting import eventually
-from conftest import left_out_if_missing
 from pytake.application.connection_ports import ConnectionPlaces, EventRates, Place
 from pytake.broker.redis import RedisCommands, parse_address
 from pytake.domain.ids import ConnectionId, UserId
@@ -41,14 +38,6 @@ class Limits:
 
     places: Callable[[str], ConnectionPlaces]
     rates: Callable[[int, float], EventRates]
-
-
-@pytest.fixture(scope="module")
-def cluster_url(server_folder: Path) -> Iterator[str]:
-    with left_out_if_missing():
-        server = RedisCluster(server_folder)
-    with server:
-        yield server.url
 
 
 @pytest.fixture(

@@ -15,9 +15,11 @@ from cluster.redis_server import RedisServer
 from cluster.waiting import eventually
 from conformance.test_broker import Broker, conversation, event, redis_broker
 from conftest import serving
+from pytake.application.connection_ports import Viewer
 from pytake.broker import redis_feed
 from pytake.broker.redis import RedisCommands, RedisEventPublisher, parse_address
 from pytake.domain.errors import Unavailable
+from pytake.domain.ids import UserId
 
 pytestmark = pytest.mark.integration
 
@@ -171,6 +173,20 @@ async def test_a_redis_that_came_back_empty_is_used_again(
     await eventually(broker.is_up, "the publisher is up again", 15)
     await broker.publisher.publish([event(chosen, 2)])
     await eventually(lambda: here.seqs() == [2], "events flow again")
+
+
+async def test_viewers_elsewhere_are_unknown_while_redis_is_away(
+    own_redis: RedisServer, broker: Broker
+) -> None:
+    here, there, chosen = await broker.pod("here0000"), await broker.pod("there000"), conversation()
+    ana = Viewer(UserId("ana"), "Ana")
+    await there.board.show(chosen, [ana])
+    assert await here.board.others(chosen) == {"there000": (ana,)}
+
+    own_redis.kill()
+
+    assert await here.board.others(chosen) is None
+    await here.board.show(chosen, [ana])
 
 
 async def test_strangers_on_a_channel_are_ignored(own_redis: RedisServer, broker: Broker) -> None:

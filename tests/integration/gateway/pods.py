@@ -39,6 +39,7 @@ from pytake.domain.status import MessageStatus
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces, MemoryPlaceTable
 from pytake.limits.redis import RedisEventRates, RedisPlaces
+from pytake.processes.redis_client import ClusterCommands, connect_redis
 from pytake.store import Store
 from pytake.tokens.rights import PolledRights
 from pytake.tokens.verifier import JwtVerifier, TokenRules
@@ -160,17 +161,22 @@ class Cluster:
         pod_id = new_pod_id()
         commands = RedisCommands(address)
         await commands.start()
+        keyed: Any = commands
+        if address.kind == "cluster":
+            client = connect_redis(redis_url)
+            self.closing.append(client.aclose)
+            keyed = ClusterCommands(client)
         feed = RedisEventFeed(address, commands, pod_id)
-        places = RedisPlaces(commands, pod_id, CAP)
+        places = RedisPlaces(keyed, pod_id, CAP)
         make_manager: Any = AsyncRedisManager
         pod = await self.pod(
             options,
             pod_id=pod_id,
             feed=feed,
             places=places,
-            rates=RedisEventRates(commands, 10, 5.0),
+            rates=RedisEventRates(keyed, 10, 5.0),
             signals=RedisPodSignals(commands, feed, pod_id),
-            viewers=RedisViewerBoard(commands, feed, pod_id),
+            viewers=RedisViewerBoard(commands, feed, pod_id, keyed=keyed),
             manager=make_manager(redis_url),
         )
         places.on_shared_again = pod.gateway.upkeep.assert_soon

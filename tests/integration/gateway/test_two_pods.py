@@ -12,6 +12,7 @@ from cluster.waiting import eventually
 from integration.gateway.clients import Client
 from integration.gateway.pods import CAP, ORGANIZATION, Cluster, Pod, user_id
 from pytake.domain.errors import Unavailable
+from pytake.gateway import viewers
 
 pytestmark = pytest.mark.integration
 
@@ -197,7 +198,10 @@ async def test_the_budget_of_a_user_is_shared_by_both_pods(
 class Away:
     """A Redis that is away for one part of a pod."""
 
+    asked = 0
+
     async def calls(self, commands: Any) -> list[Any]:
+        self.asked += 1
         raise Unavailable()
 
 
@@ -248,3 +252,30 @@ async def test_a_revocation_ends_connections_on_both_pods_and_one_token_alone(
     for client in kept:
         assert (await client.next("error"))["code"] == "token_revoked"
         await client.wait_closed()
+
+
+async def test_viewers_stay_as_they_were_while_redis_is_away(
+    monkeypatch: pytest.MonkeyPatch, cluster: Cluster, redis_url: str, connect: Any
+) -> None:
+    there = await cluster.redis_pod(redis_url)
+    monkeypatch.setattr(viewers, "SHOW_AGAIN_SECONDS", 0.1)
+    here = await cluster.redis_pod(redis_url)
+    conversation = await cluster.conversation()
+    ana, bruno = await connect(here, "ana"), await connect(there, "bruno")
+    await ana.join(conversation)
+    await bruno.join(conversation)
+    await ana.until(lambda: _viewers(ana) == 2, "two viewers")
+    board: Any = here.gateway._ports.viewers
+    away = board._keyed = Away()
+
+    await eventually(lambda: away.asked >= 4, "the board is asked again and again")
+    clara = await connect(here, "clara")
+    await clara.join(conversation)
+
+    await ana.until(lambda: _viewers(ana) != 2, "one more viewer")
+    assert _viewers(ana) == 3
+
+
+def _viewers(client: Any) -> int:
+    updates = client.all("presence:update")
+    return int(updates[-1]["count"]) if updates else 0

@@ -138,8 +138,10 @@ class ViewerBoard(Protocol):
         """Tell the other pods who has the conversation open here."""
         ...
 
-    async def others(self, conversation_id: ConversationId) -> Mapping[PodId, Sequence[Viewer]]:
-        """Return what the other pods have shown lately."""
+    async def others(
+        self, conversation_id: ConversationId
+    ) -> Mapping[PodId, Sequence[Viewer]] | None:
+        """Return what the other pods have shown lately, None if that cannot be known now."""
         ...
 
 

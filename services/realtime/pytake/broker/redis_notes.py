@@ -1,6 +1,8 @@
 """What pods tell each other beside events: close this connection, these are my viewers."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
 
 import orjson
 
@@ -13,12 +15,23 @@ from pytake.application.connection_ports import (
 from pytake.broker.envelope import channel_of
 from pytake.broker.redis_commands import RedisCommands
 from pytake.broker.redis_feed import RedisEventFeed
-from pytake.broker.redis_link import ReplyError
+from pytake.broker.redis_link import Command, ReplyError
 from pytake.domain.errors import ErrorCode, Unavailable
 from pytake.domain.ids import ConnectionId, ConversationId, UserId
 
 VIEWERS_SECONDS = 45
 """After which the viewers of a pod that says nothing any more are forgotten."""
+
+_KEEP = """
+if ARGV[2] == '' then
+  redis.call('DEL', KEYS[2])
+  redis.call('SREM', KEYS[1], ARGV[1])
+else
+  redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+  redis.call('SADD', KEYS[1], ARGV[1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+"""
 
 
 def _pod_channel(pod_id: PodId) -> str:
@@ -79,11 +92,37 @@ class RedisPodSignals:
         self._on_close(order)
 
 
-class RedisViewerBoard:
-    """Port `ViewerBoard`: a hash for each conversation, and gossip on its channel."""
+class KeyedCommands(Protocol):
+    """What reaches the server of a key: of one server its link, of a cluster a client."""
 
-    def __init__(self, commands: RedisCommands, feed: RedisEventFeed, pod_id: PodId) -> None:
+    async def calls(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the replies; refusals of Redis are exceptions among them.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        ...
+
+
+class RedisViewerBoard:
+    """Port `ViewerBoard`: a key for each conversation and pod, and gossip on its channel.
+
+    Args:
+        commands: The process's command link, for the gossip: any node spreads it.
+        keyed: What reaches the keys.
+        pod_id: Whose viewers are shown.
+    """
+
+    def __init__(
+        self,
+        commands: RedisCommands,
+        feed: RedisEventFeed,
+        pod_id: PodId,
+        *,
+        keyed: KeyedCommands,
+    ) -> None:
         self._commands = commands
+        self._keyed = keyed
         self._pod_id = pod_id
         self._on_change: ViewersChanged = lambda conversation_id, pod_id, viewers: None
         feed.listen_to_gossip(self._heard)
@@ -95,34 +134,40 @@ class RedisViewerBoard:
         viewers = [[viewer.user_id, viewer.name] for viewer in mine]
         body = orjson.dumps({"viewers": viewers, "pod": self._pod_id})
         key = _key(conversation_id)
-        keep = (
-            [["SET", f"{key}:{self._pod_id}", body, "EX", VIEWERS_SECONDS]]
-            if viewers
-            else [["DEL", f"{key}:{self._pod_id}"]]
-        )
-        index = ["SADD" if viewers else "SREM", key, self._pod_id]
-        channel = channel_of(conversation_id)
-        commands = [*keep, index, ["EXPIRE", key, VIEWERS_SECONDS], ["PUBLISH", channel, body]]
-        try:
-            await self._commands.calls(commands)
-        except Unavailable:
-            return
+        kept = body if viewers else b""
+        keys = [key, f"{key}:{self._pod_id}"]
+        with suppress(Unavailable):
+            # Kept before it is told: who comes later reads what he did not hear.
+            await self._ask(["EVAL", _KEEP, 2, *keys, self._pod_id, kept, VIEWERS_SECONDS])
+        with suppress(Unavailable, ReplyError):
+            await self._commands.call("PUBLISH", channel_of(conversation_id), body)
 
-    async def others(self, conversation_id: ConversationId) -> Mapping[PodId, Sequence[Viewer]]:
+    async def others(
+        self, conversation_id: ConversationId
+    ) -> Mapping[PodId, Sequence[Viewer]] | None:
         key = _key(conversation_id)
         try:
-            pods = [pod.decode() for pod in await self._commands.call("SMEMBERS", key)]
+            pods = [pod.decode() for pod in await self._ask(["SMEMBERS", key])]
             pods = [pod for pod in pods if pod != self._pod_id]
-            bodies = (
-                await self._commands.call("MGET", *(f"{key}:{pod}" for pod in pods)) if pods else []
-            )
-        except (Unavailable, ReplyError):
-            return {}
+            bodies = await self._ask(["MGET", *(f"{key}:{pod}" for pod in pods)]) if pods else []
+        except Unavailable:
+            return None
         return {
             pod: _viewers(orjson.loads(body))
             for pod, body in zip(pods, bodies, strict=True)
             if body is not None
         }
+
+    async def _ask(self, command: Command) -> Any:
+        """Return the reply of the server that has the key.
+
+        Raises:
+            Unavailable: It is away, or refused.
+        """
+        reply = (await self._keyed.calls([command]))[0]
+        if isinstance(reply, Exception):
+            raise Unavailable(detail=str(reply))
+        return reply
 
     def _heard(self, conversation_id: str, body: bytes) -> None:
         try:

@@ -93,7 +93,8 @@ class Viewers:
 
     async def _read_others(self, seats: _Seats) -> None:
         others = await self._board.others(seats.room.conversation_id)
-        seats.elsewhere = {pod: tuple(viewers) for pod, viewers in others.items()}
+        if others is not None:
+            seats.elsewhere = {pod: tuple(viewers) for pod, viewers in others.items()}
         self._soon(seats)
 
     def _soon(self, seats: _Seats) -> None:
@@ -125,10 +126,8 @@ class Viewers:
         while True:
             await asyncio.sleep(SHOW_AGAIN_SECONDS)
             for seats in list(self._seats.values()):
-                others = await self._board.others(seats.room.conversation_id)
-                seats.elsewhere = {pod: tuple(viewers) for pod, viewers in others.items()}
+                await self._read_others(seats)
                 self._show(seats)
-                self._soon(seats)
 
     def stop(self) -> None:
         for seats in self._seats.values():

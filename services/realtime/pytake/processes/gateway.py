@@ -136,13 +136,13 @@ class RedisPod:
         rate = settings.event_rate_limit
         self.commands = RedisCommands(address)
         self.feed = RedisEventFeed(address, self.commands, pod_id)
-        limits: Any = self.commands
+        keyed: Any = self.commands
         self._cluster: Any = None
         if address.kind == "cluster":
             self._cluster = connect_redis(settings.redis_url, timeout=CLUSTER_SECONDS)
-            limits = ClusterCommands(self._cluster)
-        self.places = RedisPlaces(limits, pod_id, settings.max_connections_per_user)
-        self.rates = RedisEventRates(limits, rate.count, rate.seconds)
+            keyed = ClusterCommands(self._cluster)
+        self.places = RedisPlaces(keyed, pod_id, settings.max_connections_per_user)
+        self.rates = RedisEventRates(keyed, rate.count, rate.seconds)
         make_manager: Any = AsyncRedisManager
         self.manager = make_manager(settings.redis_url, settings.redis_channel)
         notifier = _Notifier()
@@ -161,7 +161,7 @@ class RedisPod:
             places=self.places,
             rates=self.rates,
             signals=RedisPodSignals(self.commands, self.feed, pod_id),
-            viewers=RedisViewerBoard(self.commands, self.feed, pod_id),
+            viewers=RedisViewerBoard(self.commands, self.feed, pod_id, keyed=keyed),
             manager=self.manager,
             metrics=metrics,
             tracing=tracing,

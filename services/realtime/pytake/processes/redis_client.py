@@ -71,7 +71,7 @@ class _MasterPool(SentinelConnectionPool):
 class ClusterCommands:
     """Commands with keys for a Redis Cluster: each goes to the node of its key.
 
-    The limits' part of `RedisCommands`, whose one link knows one node only.
+    What limits and viewers need of `RedisCommands`, whose one link knows one node only.
     """
 
     def __init__(self, client: Any) -> None:
