@@ -88,6 +88,7 @@ export function NoteComposer({ open, onLeave }: { open: OpenConversation; onLeav
           placeholder={words.writeNote}
           aria-label={words.writeNote}
           aria-describedby="note-hint"
+          {...mentions.suggestions.field}
           dir="auto"
           value={text}
           onChange={(event) => setText(event.target.value)}

@@ -126,6 +126,7 @@ export function TextComposer({ open, conversation, hasWindow, onNote }: Props) {
           placeholder={isDragged ? words.dropHere : words.write}
           aria-label={words.write}
           aria-describedby="composer-hint"
+          {...canned.suggestions.field}
           dir="auto"
           value={text}
           onChange={(event) => {

@@ -96,7 +96,8 @@ function Tabs(props: {
     closed: words.viewClosed,
   };
   return (
-    <div className="list-tabs" role="tablist" aria-label={words.conversations}>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div className="list-tabs" role="group" aria-label={words.conversations}>
       {props.views.map((view) => {
         const { rows, hasMore, state } = lists[view];
         const isKnown = (state === "ready" || rows.length > 0) && view !== "closed";
@@ -104,9 +105,8 @@ function Tabs(props: {
           <button
             key={view}
             type="button"
-            role="tab"
             data-view={view}
-            aria-selected={view === props.view}
+            aria-pressed={view === props.view}
             className="list-tab"
             onClick={() => props.onView(view)}
           >

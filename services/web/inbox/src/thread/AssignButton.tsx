@@ -5,6 +5,7 @@ import { Avatar } from "../frame/Avatar";
 import { usePeople } from "../people";
 import { useSession } from "../session/use-session";
 import { useWords } from "../words";
+import { Refusal } from "./Refusal";
 import { useChange } from "./use-change";
 
 export function AssignButton({ conversation }: { conversation: ConversationBody }) {
@@ -20,15 +21,17 @@ export function AssignButton({ conversation }: { conversation: ConversationBody 
   const mayAssign = user.role !== "agent" || isMine;
   if (!assigned_to && !mayAssign) {
     return (
-      <button
-        type="button"
-        className="button"
-        data-assign
-        title={refusal}
-        onClick={() => void change({ assigned_to: user.id })}
-      >
-        {words.takeIt}
-      </button>
+      <>
+        <button
+          type="button"
+          className="button"
+          data-assign
+          onClick={() => void change({ assigned_to: user.id })}
+        >
+          {words.takeIt}
+        </button>
+        <Refusal text={refusal} />
+      </>
     );
   }
   return (
@@ -46,11 +49,7 @@ export function AssignButton({ conversation }: { conversation: ConversationBody 
         )}
         <span className="assign-name">{label}</span>
       </Ariakit.MenuButton>
-      {refusal && (
-        <span className="head-refusal" role="alert">
-          {refusal}
-        </span>
-      )}
+      <Refusal text={refusal} />
       <Ariakit.Menu className="menu" gutter={4} portal unmountOnHide>
         <Ariakit.MenuItem className="menu-item" onClick={() => void change({ assigned_to: null })}>
           <UserRound size={20} aria-hidden />

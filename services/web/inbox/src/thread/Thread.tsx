@@ -28,7 +28,7 @@ export function Thread({ id, searched, details }: Props) {
       <MessageList open={open} searched={searched} />
       <TypingLine id={id} />
       {open.conversation && <Composer open={open} conversation={open.conversation} />}
-      <Announcer messages={open.messages} />
+      <Announcer messages={open.messages} isReady={open.phase === "ready"} />
     </>
   );
 }

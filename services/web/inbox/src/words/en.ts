@@ -75,6 +75,7 @@ export const en: Words = {
   viewers: (n) => many(n, "person viewing", "people viewing"),
   isWriting: (name) => `${name} is writing`,
   messageFrom: (name, text) => `${name}: ${text}`,
+  newMessages: "New messages",
   history: "Messages",
   noteOf: (name: string) => `Internal note · ${name}`,
   removeNote: "Remove the note",

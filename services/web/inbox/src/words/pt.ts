@@ -76,6 +76,7 @@ export const pt = {
   viewers: (n: number) => many(n, "pessoa vendo", "pessoas vendo"),
   isWriting: (name: string) => `${name} está escrevendo`,
   messageFrom: (name: string, text: string) => `${name}: ${text}`,
+  newMessages: "Mensagens novas",
   history: "Mensagens",
   noteOf: (name: string) => `Nota interna · ${name}`,
   removeNote: "Remover nota",
