@@ -69,17 +69,20 @@ async def test_poison_is_shown_to_its_organization_newest_first(world: World) ->
     assert second.next_cursor is None
 
 
-async def test_a_status_waits_for_its_message_and_is_taken_once(world: World) -> None:
+async def test_a_status_waits_for_its_message_until_it_is_forgotten(world: World) -> None:
+    orphans = world.store.orphans
     reports = [
         StatusReport(world.organization, status, world.clock(), whatsapp_message_id="wamid.1")
         for status in (MessageStatus.SENT, MessageStatus.READ)
     ]
     for report in reports:
-        await world.store.orphans.put(report)
+        await orphans.put(report)
 
-    assert await world.store.orphans.take(OrganizationId(new_id()), "wamid.1") == []
-    assert await world.store.orphans.take(world.organization, "wamid.1") == reports
-    assert await world.store.orphans.take(world.organization, "wamid.1") == []
+    await orphans.forget(OrganizationId(new_id()), "wamid.1")
+    assert await orphans.waiting(OrganizationId(new_id()), "wamid.1") == []
+    assert await orphans.waiting(world.organization, "wamid.1") == reports
+    await orphans.forget(world.organization, "wamid.1")
+    assert await orphans.waiting(world.organization, "wamid.1") == []
 
 
 async def test_a_status_that_nobody_asks_for_is_dropped(world: World) -> None:

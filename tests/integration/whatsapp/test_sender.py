@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from channel.bench import PHONE, Bench, now
 from cluster.waiting import eventually
+from pytake.application.ports import Committed, StatusReport
 from pytake.domain.errors import Unavailable
+from pytake.domain.ids import OrganizationId
 from pytake.domain.message import MessageType
+from pytake.domain.status import MessageStatus
 from pytake.store import Store
 from pytake.whatsapp.sender import MAX_UNCONFIRMED
 
@@ -244,6 +248,42 @@ async def test_statuses_that_overtake_the_answer_find_their_message(bench: Bench
     message_id = await bench.send(conversation.id)
 
     await bench.until_status(message_id, "read")
+    assert bench.accepted(message_id) == 1
+
+
+async def test_a_status_that_overtook_the_answer_survives_a_blink_of_the_store(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await bench.conversation()
+    orphans, conversations = bench.store.orphans, bench.store.conversations
+    look, report_status = orphans.waiting, conversations.report_status
+    early: list[StatusReport] = []
+    told: list[StatusReport] = []
+
+    async def come_before_the_answer(
+        organization: OrganizationId, whatsapp_message_id: str
+    ) -> Sequence[StatusReport]:
+        if not early:
+            status = MessageStatus.DELIVERED
+            early.append(
+                StatusReport(organization, status, now(), whatsapp_message_id=whatsapp_message_id)
+            )
+            await orphans.put(early[0])
+        return await look(organization, whatsapp_message_id)
+
+    async def blink_once(report: StatusReport) -> Committed | None:
+        if early and report == early[0]:
+            told.append(report)
+            if len(told) == 1:
+                raise Unavailable
+        return await report_status(report)
+
+    monkeypatch.setattr(orphans, "waiting", come_before_the_answer)
+    monkeypatch.setattr(conversations, "report_status", blink_once)
+    message_id = await bench.send(conversation.id)
+    await bench.until_status(message_id, "read")
+
+    await eventually(lambda: len(told) == 2, "it was told again")
     assert bench.accepted(message_id) == 1
 
 

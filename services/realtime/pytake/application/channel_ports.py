@@ -106,10 +106,14 @@ class OrphanStatuses(Protocol):
         """Keep a report whose message may still become known by `whatsapp_message_id`."""
         ...
 
-    async def take(
+    async def waiting(
         self, organization_id: OrganizationId, whatsapp_message_id: str
     ) -> Sequence[StatusReport]:
-        """Remove and return what waited for this message, oldest first."""
+        """Return what waits for this message, oldest first."""
+        ...
+
+    async def forget(self, organization_id: OrganizationId, whatsapp_message_id: str) -> None:
+        """Remove what waited for this message, once it has been told."""
         ...
 
     async def drop_before(self, moment: datetime) -> int:

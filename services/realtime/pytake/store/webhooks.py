@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 
 from pytake.application.channel_ports import QuarantinedItem, RawDelivery
 from pytake.application.ports import Clock, Page, StatusReport
@@ -182,21 +181,23 @@ class SqlOrphanStatuses:
         async with self._database.write() as connection:
             await connection.execute(insert(orphan_statuses).values(row))
 
-    async def take(
+    async def waiting(
         self, organization_id: OrganizationId, whatsapp_message_id: str
     ) -> Sequence[StatusReport]:
-        """Remove and return what waited for this message, oldest first."""
+        """Return what waits for this message, oldest first."""
         query = (
-            delete(orphan_statuses)
-            .where(
-                orphan_statuses.c.organization_id == organization_id,
-                orphan_statuses.c.whatsapp_message_id == whatsapp_message_id,
-            )
-            .returning(orphan_statuses)
+            select(orphan_statuses)
+            .where(_waits_for(organization_id, whatsapp_message_id))
+            .order_by(orphan_statuses.c.id)
         )
+        async with self._database.read() as connection:
+            return [_orphan(row) for row in (await connection.execute(query)).mappings()]
+
+    async def forget(self, organization_id: OrganizationId, whatsapp_message_id: str) -> None:
+        """Remove what waited for this message, once it has been told."""
+        query = delete(orphan_statuses).where(_waits_for(organization_id, whatsapp_message_id))
         async with self._database.write() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        return [_orphan(row) for row in sorted(rows, key=_orphan_id)]
+            await connection.execute(query)
 
     async def drop_before(self, moment: datetime) -> int:
         """Forget reports kept before the moment; return how many."""
@@ -215,8 +216,11 @@ def _quarantined(row: Row) -> QuarantinedItem:
     )
 
 
-def _orphan_id(row: Row) -> Any:
-    return row["id"]
+def _waits_for(organization_id: OrganizationId, whatsapp_message_id: str) -> ColumnElement[bool]:
+    return and_(
+        orphan_statuses.c.organization_id == organization_id,
+        orphan_statuses.c.whatsapp_message_id == whatsapp_message_id,
+    )
 
 
 def _orphan(row: Row) -> StatusReport:

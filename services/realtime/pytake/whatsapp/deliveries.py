@@ -220,10 +220,13 @@ class DeliveryHandler:
             return "applied"
         await self._ports.orphans.put(report)
         # The answer to our request may have become known between the two steps above.
-        if await self._report(report):
-            await self._ports.orphans.take(report.organization_id, str(report.whatsapp_message_id))
-            return "applied"
-        return "orphan"
+        if not await self._report(report):
+            return "orphan"
+        named = report.organization_id, str(report.whatsapp_message_id)
+        for orphan in await self._ports.orphans.waiting(*named):
+            await self._report(orphan)
+        await self._ports.orphans.forget(*named)
+        return "applied"
 
     async def _report(self, report: StatusReport) -> bool:
         committed = await self._ports.conversations.report_status(report)

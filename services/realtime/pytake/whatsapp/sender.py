@@ -227,7 +227,9 @@ class ChannelSender:
         if message.unconfirmed and (
             message.status is not MessageStatus.PENDING or message.whatsapp_message_id is not None
         ):
-            await self._finish(message)  # a status proved that it went out
+            if message.whatsapp_message_id is not None:
+                await self._tell_orphans(message, message.whatsapp_message_id)
+            await self._finish(message)  # an answer or a status proved that it went out
             return False
         if message.unconfirmed and await self._ports.inbox_age() > INBOX_LAG_SECONDS:
             # The status that would tell may lie in our own inbox.
@@ -319,17 +321,24 @@ class ChannelSender:
         await self._report(
             message, MessageStatus.PENDING, whatsapp_message_id=result.whatsapp_message_id
         )
+        await self._tell_orphans(message, result.whatsapp_message_id)
         await self._finish(message)
-        # Statuses that were faster than this answer and did not carry our own id.
-        for orphan in await self._ports.orphans.take(
-            message.organization_id, result.whatsapp_message_id
-        ):
-            await self._tell(orphan)
         kind, address = message.recipient
         if result.wa_id and kind == "phone" and result.wa_id != address:
             await self._ports.contacts.learn_identifier(
                 message.organization_id, message.contact_id, "phone", result.wa_id
             )
+
+    async def _tell_orphans(self, message: QueuedMessage, whatsapp_message_id: str) -> None:
+        """Tell the statuses that were faster than the answer and did not carry our own id.
+
+        One that comes between these steps is told by who brings it, since the id is known now.
+        """
+        waiting = await self._ports.orphans.waiting(message.organization_id, whatsapp_message_id)
+        for orphan in waiting:
+            await self._tell(orphan)
+        if waiting:
+            await self._ports.orphans.forget(message.organization_id, whatsapp_message_id)
 
     async def _unconfirmed(self, message: QueuedMessage) -> None:
         await self._report(message, MessageStatus.PENDING, error=UNCONFIRMED)
