@@ -178,18 +178,24 @@ async def open_master(address: RedisAddress) -> RedisLink:
     """Return a link to the server that takes writes and says so itself.
 
     A sentinel may name a server that has just been demoted: its ROLE tells.
+
+    Raises:
+        LinkLost: There is none, or it does not answer each question within 2 s.
     """
     link = await RedisLink.open(await find_master(address), address)
     if address.kind == "sentinel":
         try:
-            link.write([["ROLE"]])
-            role = (await link.read())[0]
-        except (LinkLost, ReplyError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                link.write([["ROLE"]])
+                role = (await link.read())[0]
+            if role != b"master":
+                raise LinkLost(f"the sentinel's master is a {role.decode()}")
+        except (ReplyError, TimeoutError):
             link.close()
             raise LinkLost("the master does not tell its role") from None
-        if role != b"master":
+        except BaseException:
             link.close()
-            raise LinkLost(f"the sentinel's master is a {role.decode()}")
+            raise
     return link
 
 
