@@ -75,6 +75,20 @@ async def test_a_receiver_that_is_away_gets_its_delivery_for_seven_days(
     assert receiver.refused >= 5
 
 
+async def test_what_was_refused_comes_at_once_when_it_is_asked_for() -> None:
+    receiver = Receiver(days=1)
+    async with simulated(receiver, speed=20) as simulator:
+        simulator.course.write(simulator.world.add_customer("5511987654321", "Clara"), TEXT)
+        while receiver.refused < 4:
+            await asyncio.sleep(0.01)
+        receiver.days = 0
+        # Two minutes before it would come by itself.
+        assert simulator.postman.redeliver() == 1
+        await simulator.until_idle(within_seconds=5)
+
+    assert len(receiver.taken) == 1
+
+
 TEXT = {"type": "text", "text": {"body": "oi 😊"}}
 
 

@@ -45,6 +45,7 @@ class Control:
             Route("/control/customers/{wa_id}/marketing", self._marketing, methods=["POST"]),
             Route("/control/news", self._news, methods=["POST"]),
             Route("/control/faults", self._faults, methods=["PATCH"]),
+            Route("/control/redeliver", self._redeliver, methods=["POST"]),
             Route("/control/number", self._number, methods=["POST"]),
             Route("/control/templates", self._template, methods=["PATCH"]),
         ]
@@ -112,6 +113,9 @@ class Control:
         except (ValueError, TypeError, AttributeError) as error:
             return JSONResponse({"error": str(error)}, 422)
         return JSONResponse(asdict(self._world.faults))
+
+    async def _redeliver(self, _request: Request) -> Response:
+        return JSONResponse({"items": self._postman.redeliver()})
 
     async def _number(self, request: Request) -> Response:
         body = await request.json()

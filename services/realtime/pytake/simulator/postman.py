@@ -102,6 +102,15 @@ class Postman:
         else:
             self._schedule([parcel], delay)
 
+    def redeliver(self) -> int:
+        """Try what was refused again now, not in its minutes or hours; return how many those are."""
+        waiting = [due for due in self._heap if due.attempt]
+        for due in waiting:
+            due.at = self._world.time.now()
+        heapq.heapify(self._heap)
+        self._changed.set()
+        return len(waiting)
+
     async def run(self) -> None:
         """Post what is due until cancelled."""
         async with asyncio.TaskGroup() as group:
