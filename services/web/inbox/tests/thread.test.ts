@@ -125,11 +125,15 @@ test("a message that waits is shown below, and only until it has been taken", ()
   };
   expect(timelineOf([message(0)], [item], true).at(-1)?.kind).toBe("outgoing");
 
-  const taken = message(5, { direction: "outbound", client_message_id: "mine" });
+  const own = { direction: "outbound", sender_id: "ana", client_message_id: "mine" } as const;
 
   expect(
-    timelineOf([message(0), taken], [item], true).filter((i) => i.kind === "outgoing"),
+    timelineOf([message(0), message(5, own)], [item], true).filter((i) => i.kind === "outgoing"),
   ).toEqual([]);
+  // Another sender may have given the same id.
+  const both = timelineOf([message(5, { ...own, sender_id: "bot" })], [item], true);
+  expect(both.map(({ kind }) => kind)).toEqual(["day", "message", "outgoing"]);
+  expect(new Set(both.map(({ key }) => key)).size).toBe(3);
 });
 
 test.each([

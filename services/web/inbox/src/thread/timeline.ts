@@ -129,7 +129,7 @@ export function timelineOf(
     else {
       items.push({
         kind: "message",
-        key: entry.client_message_id ?? entry.id,
+        key: keyOf(entry.sender_id, entry.client_message_id) ?? entry.id,
         day,
         message: entry,
         isFirst: !isSameRun(before, entry),
@@ -139,14 +139,19 @@ export function timelineOf(
       });
     }
   });
-  const taken = new Set(messages.map((message) => message.client_message_id));
+  const taken = new Set(messages.map((m) => keyOf(m.sender_id, m.client_message_id)));
   outgoing
-    .filter((item) => !taken.has(item.client_message_id))
+    .filter((item) => !taken.has(keyOf(item.user_id, item.client_message_id)))
     .forEach((item, index) => {
-      const key = item.client_message_id;
+      const key = keyOf(item.user_id, item.client_message_id) ?? "";
       items.push({ kind: "outgoing", key, day: item.created_at, item, isFirst: index === 0 });
     });
   return items;
+}
+
+/** The same before and after the server took a message; a sender gives each id once. */
+function keyOf(senderId: string | null, clientMessageId: string | null): string | undefined {
+  return clientMessageId === null ? undefined : `${senderId}/${clientMessageId}`;
 }
 
 function isPlacedReaction(message: MessageBody, known: ReadonlySet<string | null>): boolean {
