@@ -7,6 +7,7 @@ export function useDropTarget(add: (files: FileList) => void): boolean {
     const over = (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
       event.preventDefault();
+      event.dataTransfer.dropEffect = "copy";
       setDragged(true);
     };
     const leave = (event: DragEvent) => {
@@ -28,4 +29,21 @@ export function useDropTarget(add: (files: FileList) => void): boolean {
     };
   }, [add]);
   return isDragged;
+}
+
+/** Where no file can be dropped, the browser would leave the page to open it. */
+export function useNoOtherDrop(): void {
+  useEffect(() => {
+    const refuse = (event: DragEvent) => {
+      if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "none";
+    };
+    window.addEventListener("dragover", refuse);
+    window.addEventListener("drop", refuse);
+    return () => {
+      window.removeEventListener("dragover", refuse);
+      window.removeEventListener("drop", refuse);
+    };
+  }, []);
 }

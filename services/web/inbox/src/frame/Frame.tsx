@@ -1,5 +1,6 @@
 import { lazy, Suspense, useState } from "react";
 import { Redirect, Route, Switch } from "wouter";
+import { useNoOtherDrop } from "../composer/use-drop-target";
 import { useHome, useSession } from "../session/use-session";
 import { useNotices } from "./notices";
 import { Panes } from "./Panes";
@@ -20,6 +21,7 @@ export function Frame() {
   const close = () => setDialog(undefined);
   const showShortcuts = () => setDialog("shortcuts");
   useNotices();
+  useNoOtherDrop();
   useTitle();
   return (
     <div className="frame">
