@@ -1,14 +1,14 @@
 import type { InboxView } from "@pytake/realtime";
 import { useInbox, useInboxSnapshot } from "@pytake/realtime/react";
 import { Search, X } from "lucide-react";
-import { useMemo, useRef, useState } from "react";
+import { useMemo, useRef } from "react";
 import { ListHandle } from "../frame/ListHandle";
 import { useSession } from "../session/use-session";
 import { useWords } from "../words";
 import { EmptyList, ListFailed, Skeletons } from "./ListStates";
 import { Row } from "./Row";
 import { SearchResults } from "./SearchResults";
-import { useSettledOrder } from "./use-settled-order";
+import { usePointerOver, useSettledOrder } from "./use-settled-order";
 import "./list.css";
 
 interface Props {
@@ -129,8 +129,8 @@ function Rows(props: {
   // The other tabs show counts, so their first pages are wanted too.
   useInbox("mine");
   useInbox("unassigned");
-  const [isPointerOver, setPointerOver] = useState(false);
-  const rows = useSettledOrder(list.rows, isPointerOver);
+  const pointer = usePointerOver();
+  const rows = useSettledOrder(list.rows, pointer.isOver);
   const isEmpty = list.rows.length === 0;
   const body = useMemo(
     () =>
@@ -147,8 +147,7 @@ function Rows(props: {
   return (
     <ul
       className="rows"
-      onPointerEnter={() => setPointerOver(true)}
-      onPointerLeave={() => setPointerOver(false)}
+      {...pointer.handlers}
       onScroll={(event) => {
         const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
         if (list.hasMore && scrollHeight - scrollTop - clientHeight < 400) list.loadMore();

@@ -1,8 +1,31 @@
 import type { ConversationBody } from "@pytake/realtime";
-import { useRef } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+
+const REST_MS = 3_000;
+
+/** Whether a pointer is being used over an element; one that rests there for long is not. */
+export function usePointerOver() {
+  const [isOver, setOver] = useState(false);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const leave = useCallback(() => {
+    clearTimeout(timer.current);
+    setOver(false);
+  }, []);
+  const move = useCallback(() => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(leave, REST_MS);
+    setOver(true);
+  }, [leave]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const handlers = useMemo(
+    () => ({ onPointerMove: move, onWheel: move, onPointerLeave: leave }),
+    [move, leave],
+  );
+  return { isOver, handlers };
+}
 
 /**
- * Rows in their order, except while the pointer is over them: then those that are there stay
+ * Rows in their order, except while the pointer is used over them: then those that are there stay
  * where they are, and new ones come below. Nothing moves under a click.
  */
 export function useSettledOrder(
