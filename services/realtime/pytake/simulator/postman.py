@@ -103,7 +103,7 @@ class Postman:
             self._schedule([parcel], delay)
 
     def redeliver(self) -> int:
-        """Try what was refused again now, not in its minutes or hours; return how many those are."""
+        """Try what was refused again now, not in minutes or hours; return how many those are."""
         waiting = [due for due in self._heap if due.attempt]
         for due in waiting:
             due.at = self._world.time.now()
