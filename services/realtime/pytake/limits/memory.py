@@ -14,6 +14,8 @@ Seconds = Callable[[], float]
 
 POD_LATE_SECONDS = 5.0
 POD_GONE_SECONDS = 15.0
+SWEEP_ABOVE = 1000
+"""Budgets beyond which those that are whole again are looked for."""
 
 
 @dataclass(slots=True)
@@ -135,6 +137,7 @@ class Gcra:
         self.tolerance = seconds - self.interval
         self.clock = clock
         self.full_at: dict[str, float] = {}
+        self._sweep_above = SWEEP_ABOVE
 
     def take(self, key: str) -> float:
         """Take one; 0.0 if it was there, else seconds until it will be."""
@@ -144,7 +147,15 @@ class Gcra:
         if wait > 1e-9:
             return wait
         self.full_at[key] = full_at + self.interval
+        if len(self.full_at) > self._sweep_above:
+            self._sweep(now)
         return 0.0
+
+    def _sweep(self, now: float) -> None:
+        """Drop those whose users left before their budget was whole."""
+        self.full_at = {key: full_at for key, full_at in self.full_at.items() if full_at > now}
+        # So far apart that a budget taken costs the same however many there are.
+        self._sweep_above = max(SWEEP_ABOVE, 2 * len(self.full_at))
 
     def forget_if_whole(self, key: str) -> None:
         """Drop a budget that says no more than a new one would."""
