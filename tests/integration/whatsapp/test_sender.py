@@ -11,7 +11,7 @@ from channel.bench import PHONE, Bench, now
 from cluster.waiting import eventually
 from pytake.application.ports import Committed, StatusReport
 from pytake.domain.errors import Unavailable
-from pytake.domain.ids import OrganizationId
+from pytake.domain.ids import MessageId, OrganizationId
 from pytake.domain.message import MessageType
 from pytake.domain.status import MessageStatus
 from pytake.store import Store
@@ -113,6 +113,51 @@ async def test_a_file_waits_as_long_as_the_storage_is_away(
     assert waiting.error is None
     assert message.error is None
     assert bench.accepted(message_id) == 1
+
+
+async def test_a_file_is_uploaded_once_and_again_only_when_it_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = await bench.conversation()
+    content = {"media_id": await bench.file()}
+    uploads: list[str] = []
+    get = bench.files.get
+
+    async def count(key: str) -> bytes:
+        uploads.append(key)
+        return await get(key)
+
+    async def send_when_busy() -> MessageId:
+        bench.fault(busy=1.0)
+        sent = await bench.send(conversation.id, content, MessageType.IMAGE)
+        await bench.until(sent, lambda _: _attempts(bench, sent) > 1, "a second attempt")
+        return sent
+
+    monkeypatch.setattr(bench.files, "get", count)
+    first = await send_when_busy()
+    bench.fault(busy=0.0)
+    await bench.until_status(first, "read")
+    uploads_at_first = len(uploads)
+    second = await send_when_busy()
+    bench.simulator.world.media.clear()
+    bench.fault(busy=0.0)
+    await bench.until_status(second, "read")
+
+    assert (uploads_at_first, len(uploads)) == (1, 2)
+
+
+async def test_a_file_that_is_refused_after_it_was_uploaded_again_fails(bench: Bench) -> None:
+    conversation = await bench.conversation()
+    faults = bench.simulator.world.faults
+    bench.simulator.world.faults = replace(faults, refused=1.0, failure_codes=(131052,))
+
+    content = {"media_id": await bench.file()}
+    message_id = await bench.send(conversation.id, content, MessageType.IMAGE)
+    message = await bench.until_status(message_id, "failed")
+
+    assert message.error is not None
+    assert message.error["code"] == "whatsapp_131052"
+    assert _attempts(bench, message_id) == 2
 
 
 async def test_what_stays_unanswered_twice_stays_unconfirmed(bench: Bench) -> None:

@@ -54,12 +54,12 @@ class MediaUploads:
         self._graph = graph
         self._clock = clock
 
-    async def provider_id(self, number: Number, content: Mapping[str, Any], *, again: bool) -> str:
+    async def provider_id(self, number: Number, content: Mapping[str, Any]) -> str:
         """Return Meta's id of the file, uploading it where needed."""
         record = await self._library.media(str(content.get("media_id", "")))
         if record is None or record.storage_key is None:
             raise NotSendable("The file does not exist.")
-        if self._is_known(record) and not again:
+        if self._is_known(record):
             return str(record.provider_id)
         try:
             data = await self._files.get(record.storage_key)
@@ -72,6 +72,12 @@ class MediaUploads:
             replace(record, provider_id=provider_id, provider_expires_at=expires)
         )
         return provider_id
+
+    async def forget(self, content: Mapping[str, Any]) -> None:
+        """Have the file uploaded anew next time: Meta says that it is gone or broken."""
+        record = await self._library.media(str(content.get("media_id", "")))
+        if record is not None:
+            await self._library.change(replace(record, provider_id=None, provider_expires_at=None))
 
     def _is_known(self, record: MediaRecord) -> bool:
         expires = record.provider_expires_at

@@ -94,7 +94,7 @@ Observe = Callable[[str, float], None]
 class Uploads(Protocol):
     """Gives files to the provider (`whatsapp.media.MediaUploads`)."""
 
-    async def provider_id(self, number: Number, content: Any, *, again: bool) -> str:
+    async def provider_id(self, number: Number, content: Any) -> str:
         """Return the provider's id of the file that the content names, uploading it if needed.
 
         Raises:
@@ -102,6 +102,10 @@ class Uploads(Protocol):
             GraphError: The upload failed.
             Unavailable: The file cannot be read now; nothing was asked of the provider.
         """
+        ...
+
+    async def forget(self, content: Any) -> None:
+        """Have the file that the content names uploaded anew next time."""
         ...
 
 
@@ -142,6 +146,7 @@ class ChannelSender:
         self._pacing = pacing
         self._unconfirmed_wait = unconfirmed_wait
         self._requests: dict[MessageId, asyncio.Task[None]] = {}
+        self._uploaded_again: set[MessageId] = set()
         self._answered = asyncio.Event()
         self._is_stopped = False
 
@@ -295,9 +300,7 @@ class ChannelSender:
         media_id = None
         if is_file(message.message_type) and "link" not in message.content:
             try:
-                media_id = await self._ports.uploads.provider_id(
-                    number, message.content, again=message.attempts > 0
-                )
+                media_id = await self._ports.uploads.provider_id(number, message.content)
             except Unavailable as problem:
                 return Unreachable(str(problem))
             except GraphError as problem:
@@ -353,8 +356,12 @@ class ChannelSender:
             await self._again(message, error)
         elif meaning.action is Action.SLOW_DOWN:
             await self._slow_down(message, meaning, error)
-        elif meaning.action is Action.UPLOAD_AGAIN and message.attempts == 0:
+        elif (
+            meaning.action is Action.UPLOAD_AGAIN and message.message_id not in self._uploaded_again
+        ):
+            await self._ports.uploads.forget(message.content)
             await self._ports.queue.postpone(message.message_id, until=self._ports.clock())
+            self._uploaded_again.add(message.message_id)
         else:
             await self._note_template_state(message, error)
             await self._fail(message, error.shown())
@@ -406,6 +413,7 @@ class ChannelSender:
 
     async def _finish(self, message: QueuedMessage) -> None:
         await self._ports.queue.finish([message.message_id])
+        self._uploaded_again.discard(message.message_id)
 
     async def _report(
         self,
