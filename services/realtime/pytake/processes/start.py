@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import uvloop
 
+from pytake.broker.redis import parse_address
 from pytake.processes.server import CannotListen
 from pytake.settings import BadSettings, Process, Settings, load
 from pytake.store import StoreNotUsable
@@ -21,11 +22,22 @@ BAD_SETTINGS_STATUS = 2
 def settings_or_exit(process: Process, **overrides: object) -> Settings:
     """Return the settings, or print every mistake on standard error and exit 2."""
     try:
-        return load(process, **overrides)
+        settings = load(process, **overrides)
+        if process in ("api", "gateway", "relay"):
+            _read_redis_url(settings.redis_url)
     except BadSettings as error:
         for line in error.mistakes:
             print(line, file=sys.stderr)
         sys.exit(BAD_SETTINGS_STATUS)
+    return settings
+
+
+def _read_redis_url(url: str) -> None:
+    """Read the address as it will be used, with the files that it names."""
+    try:
+        parse_address(url)
+    except (ValueError, OSError) as error:
+        raise BadSettings([f"PYTAKE_REDIS_URL: {error}"]) from None
 
 
 def run(main: Callable[[], Awaitable[None]]) -> NoReturn:

@@ -150,7 +150,8 @@ def _node(text: str, default_port: int) -> Node:
     if not colon or text.endswith("]"):
         host, port = text, ""
     if port and not port.isdigit():
-        raise ValueError(f"{text!r} is no host:port")
+        # The text may be a part of the password.
+        raise ValueError("the port is no number; are user and password percent-encoded?")
     return host.strip("[]") or "localhost", int(port or default_port)
 
 
@@ -173,9 +174,13 @@ def _tls_options(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _context(options: Mapping[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if "ssl_certfile" in options:
-        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    try:
+        context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+        if "ssl_certfile" in options:
+            context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
+    except OSError as error:
+        named = ", ".join(str(options[name]) for name in _TLS_FILES if name in options)
+        raise OSError(f"{named}: {error}") from error
     context.check_hostname = options["ssl_check_hostname"]
     if options["ssl_cert_reqs"] == "none":
         context.verify_mode = ssl.CERT_NONE
