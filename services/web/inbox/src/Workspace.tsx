@@ -5,6 +5,7 @@ import { Frame } from "./frame/Frame";
 import { TypingProvider } from "./list/typing-store";
 import { Opening } from "./Opening";
 import { PeopleProvider } from "./people";
+import { followServerClock } from "./server-clock";
 import type { Session } from "./session/session";
 import { SessionContext, type SignedInSession } from "./session/use-session";
 
@@ -21,10 +22,12 @@ export default function SignedIn(props: { session: Session; onLeave: (ended: boo
       client: { name: "inbox", version: "0.1.0" },
     });
     const stopFollowing = session.whenEnded(() => onLeave(true));
+    const stopClock = followServerClock(made);
     made.start();
     setClient(made);
     return () => {
       stopFollowing();
+      stopClock();
       made.stop();
     };
   }, [session, onLeave]);

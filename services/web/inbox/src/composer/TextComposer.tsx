@@ -11,6 +11,7 @@ import {
   useState,
 } from "react";
 import { usePreferences } from "../preferences";
+import { useSkew } from "../server-clock";
 import { useNow } from "../use-now";
 import { useWords } from "../words";
 import { timeLeft } from "../words/times";
@@ -210,7 +211,8 @@ function insert(
 
 function WindowCountdown({ expiresAt }: { expiresAt: string }) {
   const words = useWords();
-  const left = Date.parse(expiresAt) - Date.now();
+  const skew = useSkew();
+  const left = Date.parse(expiresAt) - Date.now() - skew;
   useNow(left < SOON_MS ? 1_000 : 30_000);
   return (
     <span className={left < SOON_MS ? "window-soon" : ""}>

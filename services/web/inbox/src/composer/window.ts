@@ -1,5 +1,6 @@
 import type { ConversationBody } from "@pytake/realtime";
 import { useEffect, useState } from "react";
+import { useSkew } from "../server-clock";
 
 const DAY = 86_400_000;
 
@@ -14,16 +15,17 @@ export function windowOf(
   return Date.parse(window_expires_at) > now ? "open" : "closed";
 }
 
-/** The state of the 24 hours, changing in the second in which it does. */
+/** The state of the 24 hours by the server's clock, changing in the second in which it does. */
 export function useWindow(conversation: ConversationBody): WindowState {
   const [, setTurn] = useState(0);
   const { window_expires_at } = conversation;
+  const skew = useSkew();
   useEffect(() => {
     if (!window_expires_at) return;
-    const left = Date.parse(window_expires_at) - Date.now();
+    const left = Date.parse(window_expires_at) - Date.now() - skew;
     if (left <= 0 || left > 2 * DAY) return;
     const timer = setTimeout(() => setTurn((turn) => turn + 1), left + 20);
     return () => clearTimeout(timer);
-  }, [window_expires_at]);
-  return windowOf(conversation, Date.now());
+  }, [window_expires_at, skew]);
+  return windowOf(conversation, Date.now() + skew);
 }

@@ -1,12 +1,12 @@
 import type { ConversationBody } from "@pytake/realtime";
-import { useNow } from "../use-now";
+import { useServerNow } from "../server-clock";
 import { useWords } from "../words";
 import { timeLeft } from "../words/times";
 
 /** What is left of the 24 hours, live. */
 export function WindowLeft({ conversation }: { conversation: ConversationBody }) {
   const words = useWords();
-  const now = useNow(1_000);
+  const now = useServerNow(1_000);
   const { window_expires_at, channel_id } = conversation;
   if (!window_expires_at) return channel_id ? words.windowNever : words.windowNotNeeded;
   const left = Date.parse(window_expires_at) - now;

@@ -4,10 +4,11 @@ import { memo } from "react";
 import { useDraft } from "../composer/drafts";
 import { Avatar } from "../frame/Avatar";
 import { type Person, usePeople } from "../people";
+import { useServerNow } from "../server-clock";
 import { useSession } from "../session/use-session";
 import { Ticks } from "../thread/Ticks";
 import { typingText } from "../thread/typing-text";
-import { useNow } from "../use-now";
+
 import { useSpeech } from "../words";
 import type { Words } from "../words/pt";
 import { rowTime, timeLeft } from "../words/times";
@@ -28,7 +29,7 @@ export const Row = memo(function Row({ row, isOpen, onOpen, searched = "" }: Pro
   const { words, locale } = useSpeech();
   const { user } = useSession();
   const people = usePeople();
-  const now = useNow(30_000);
+  const now = useServerNow(30_000);
   const name = row.contact.name || row.contact.phone || words.noName;
   const left = row.window_expires_at ? Date.parse(row.window_expires_at) - now : undefined;
   const closesSoon = left !== undefined && left > 0 && left < HOUR;
