@@ -9,10 +9,13 @@ import type {
   UserTyping,
   Viewer,
 } from "./contract.gen.js";
+import type { ConversationPhase, ConversationSnapshot } from "./conversation-snapshot.js";
 import { RealtimeError } from "./errors.js";
 import type { Link } from "./link.js";
 import { ConversationLog, type DurableEvent, durableEvent } from "./log.js";
+import { MissingEvents } from "./missing-events.js";
 import type { OutboxItem } from "./outbox.js";
+import { Pages } from "./pages.js";
 import { randomId } from "./random-id.js";
 import { ReadPosition } from "./read-position.js";
 import type { Rest } from "./rest.js";
@@ -20,46 +23,6 @@ import { pauseMs, retryDelayMs } from "./retry.js";
 import { Store } from "./store.js";
 import type { Unsubscribe } from "./subscribers.js";
 import { OthersTyping, OwnTyping } from "./typing.js";
-
-const PAGE = 50;
-const EVENTS_PAGE = 200;
-const NOTES_PAGE = 200;
-/** Servers heal their own holes within a second; after that we ask. */
-const HEAL_AFTER_MS = 1_500;
-
-interface Page<T> {
-  items: T[];
-  next_cursor: string | null;
-}
-
-interface EventPage {
-  items: { seq: number; event: string; data: unknown }[];
-  next_cursor: string | null;
-}
-
-/** "gone": it does not exist, or this user may no longer see it. */
-export type ConversationPhase = "loading" | "ready" | "failed" | "gone";
-
-export interface ConversationSnapshot {
-  readonly id: string;
-  readonly phase: ConversationPhase;
-  readonly error: RealtimeError | undefined;
-  readonly conversation: ConversationBody | undefined;
-  /** Complete from the first one to the newest, each once, in `seq` order. */
-  readonly messages: readonly MessageBody[];
-  /** What colleagues noted beside these messages, in `seq` order. */
-  readonly notes: readonly NoteBody[];
-  readonly hasOlder: boolean;
-  readonly isLoadingOlder: boolean;
-  /** What this user sent and the server has not taken yet. */
-  readonly outgoing: readonly OutboxItem[];
-  readonly lastSeq: number;
-  /** How many events are known to be missing at this moment. */
-  readonly behind: number;
-  readonly typing: readonly string[];
-  readonly viewers: readonly Viewer[];
-  readonly viewerCount: number;
-}
 
 export interface ConversationContext {
   link: Link;
@@ -83,17 +46,14 @@ export class Conversation extends Store<ConversationSnapshot> {
   readonly id: string;
   private readonly context: ConversationContext;
   private readonly log = new ConversationLog();
+  private readonly pages: Pages;
+  private readonly missing: MissingEvents;
   private readonly others: OthersTyping;
   private readonly own: OwnTyping;
   private readonly reading: ReadPosition;
   private body: ConversationBody | undefined;
   private phase: ConversationPhase = "loading";
   private error: RealtimeError | undefined;
-  private hasOlder = false;
-  private olderNotes: string | null = null;
-  private isLoadingOlder = false;
-  private olderFailures = 0;
-  private cancelOlder: Unsubscribe | undefined;
   private viewers: readonly Viewer[] = [];
   private viewerCount = 0;
   /** The head that the last join named: complete once the cursor is there. */
@@ -107,8 +67,6 @@ export class Conversation extends Store<ConversationSnapshot> {
   private loadFailures = 0;
   private cancelAgain: Unsubscribe | undefined;
   private fruitless = 0;
-  private healFailures = 0;
-  private cancelHeal: Unsubscribe | undefined;
 
   constructor(id: string, context: ConversationContext, known?: ConversationBody) {
     super(context.clock);
@@ -119,9 +77,21 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.own = new OwnTyping(context.clock, (typing) =>
       this.send(typing ? "typing_start" : "typing_stop"),
     );
-    this.reading = new ReadPosition(context.clock, (seq) => this.sendRead(seq));
+    this.reading = new ReadPosition(id, context);
+    this.pages = new Pages(this.path, context, this.log, () => this.changed());
+    this.missing = new MissingEvents(
+      this.path,
+      context,
+      this.log,
+      () => this.isShort,
+      () => void this.heal(),
+    );
     this.log.onUpdated = (update) => this.updated(update);
     this.log.onMessage = (message) => this.arrived(message);
+  }
+
+  private get path(): string {
+    return `/conversations/${this.id}`;
   }
 
   // --- what a page asks for --------------------------------------------------------------
@@ -134,14 +104,11 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.isJoined = false;
     this.become("loading");
     try {
-      this.body ??= await this.context.rest.get<ConversationBody>(`/conversations/${this.id}`);
+      this.body ??= await this.context.rest.get<ConversationBody>(this.path);
       if (this.isClosed || load !== this.loads) return;
       this.log.reset(this.body.last_seq, this.body.epoch);
       const joining = this.join();
-      const [page] = await Promise.all([this.page(), this.loadNotes()]);
-      if (load !== this.loads) return;
-      this.log.merge(page.items);
-      this.hasOlder = page.next_cursor !== null;
+      if (!(await this.pages.begin()) || load !== this.loads) return;
       this.loadFailures = 0;
       this.become("ready");
       await joining;
@@ -152,46 +119,19 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** After a failure `isLoadingOlder` stays until the next try makes sense. Never rejects. */
   async loadOlder(): Promise<void> {
-    if (!this.hasOlder || this.isLoadingOlder || this.phase !== "ready") return;
-    this.isLoadingOlder = true;
-    this.changed();
-    const load = this.loads;
-    try {
-      const page = await this.page(this.log.firstSeq);
-      while (this.olderNotes !== null && Number(this.olderNotes) > (page.items[0]?.seq ?? 0)) {
-        await this.loadNotes(this.olderNotes);
-      }
-      if (load === this.loads) {
-        this.log.merge(page.items);
-        this.hasOlder = page.next_cursor !== null;
-      }
-      this.olderFailures = 0;
-      this.mayLoadOlder();
-    } catch (error) {
-      this.olderFailures += 1;
-      const wait = pauseMs(this.olderFailures, RealtimeError.of(error).retryAfterMs);
-      this.cancelOlder = this.clock.after(wait, () => this.mayLoadOlder());
-    }
-  }
-
-  private mayLoadOlder(): void {
-    this.isLoadingOlder = false;
-    this.changed();
+    if (this.phase === "ready") await this.pages.older();
   }
 
   /** Note something for colleagues; it is on their screens, and never on the customer's. */
   async addNote(text: string, id: string = randomId()): Promise<void> {
-    const note = await this.context.rest.post<NoteBody>(`/conversations/${this.id}/notes`, {
-      text,
-      id,
-    });
+    const note = await this.context.rest.post<NoteBody>(`${this.path}/notes`, { text, id });
     this.log.mergeNotes([note]);
     this.changed();
   }
 
   /** Take a note back, as its author or as an admin; the event takes it off the screen. */
   async removeNote(id: string): Promise<void> {
-    await this.context.rest.delete(`/conversations/${this.id}/notes/${id}`);
+    await this.context.rest.delete(`${this.path}/notes/${id}`);
   }
 
   key(): void {
@@ -210,8 +150,8 @@ export class Conversation extends Store<ConversationSnapshot> {
   close(): void {
     this.isClosed = true;
     this.own.stop();
-    this.cancelHeal?.();
-    this.cancelOlder?.();
+    this.missing.close();
+    this.pages.close();
     this.cancelAgain?.();
     this.reading.close();
     this.silence();
@@ -222,9 +162,10 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** What a join in many needs: where to begin. Undefined while there is nothing to join. */
   get resumePoint(): { conversation_id: string; last_seq: number; epoch: string } | undefined {
-    if (this.isClosed || this.phase === "gone" || this.phase === "failed") return undefined;
-    if (this.log.epoch === undefined) return undefined;
-    return { conversation_id: this.id, last_seq: this.log.cursor, epoch: this.log.epoch };
+    const { cursor, epoch } = this.log;
+    const isThere = this.phase === "loading" || this.phase === "ready";
+    if (this.isClosed || !isThere || epoch === undefined) return undefined;
+    return { conversation_id: this.id, last_seq: cursor, epoch };
   }
 
   get behind(): number {
@@ -274,18 +215,12 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   /** The list knows a newer head than we do: something may have been lost on the way. */
   headIs(row: ConversationBody): void {
-    if (this.phase === "gone") {
-      // Handed back to this user.
-      this.body = row;
-      void this.load();
-      return;
-    }
-    if (this.body) {
-      this.body = row;
-      this.changed();
-    }
+    const isHandedBack = this.phase === "gone";
+    if (this.body || isHandedBack) this.body = row;
+    this.changed();
     this.knownHead = row.last_seq;
-    if (this.isJoined && row.last_seq > this.log.cursor) this.healLater();
+    if (isHandedBack) void this.load();
+    else if (this.isJoined && row.last_seq > this.log.cursor) this.missing.fetchLater();
   }
 
   accepted(message: MessageBody): void {
@@ -313,14 +248,13 @@ export class Conversation extends Store<ConversationSnapshot> {
 
   joinRefused(refused: RealtimeError): void {
     if (refused.code === "not_found" || refused.code === "forbidden") this.gone();
-    const wait = refused.retryAfterMs ?? retryDelayMs(2, this.context.random);
-    this.tryAgain(refused, wait);
+    this.tryAgain(refused, refused.retryAfterMs ?? retryDelayMs(2, this.context.random));
     this.context.onProgress();
   }
 
   /** Without a connection there is no use in it: the next session joins, or loads. */
   private tryAgain(refused: RealtimeError, wait: number): void {
-    if (!refused.retryable || this.context.link.status.state !== "up") return;
+    if (this.isClosed || !refused.retryable || this.context.link.status.state !== "up") return;
     this.cancelAgain?.();
     this.cancelAgain = this.clock.after(wait, () => {
       if (!this.loadIfFailed() && !this.isJoined) void this.join();
@@ -333,14 +267,12 @@ export class Conversation extends Store<ConversationSnapshot> {
     this.isJoined = true;
     this.reading.tellAgain();
     this.target = answer.seq;
-    const isSameLife = answer.epoch === this.log.epoch;
-    if (!answer.recovered || !isSameLife) void this.reload();
+    if (!answer.recovered || answer.epoch !== this.log.epoch) void this.reload();
     else {
       // The replay of one tab may end that of another on the same connection.
-      if (this.behind > 0) this.healLater();
+      if (this.behind > 0) this.missing.fetchLater();
       this.progressed();
     }
-    this.changed();
   }
 
   /** Replay was not possible: take the present state, as if opened for the first time. */
@@ -363,55 +295,31 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (result === "known") return;
     if (result === "held") {
       this.target = Math.max(this.target, this.log.newestSeen);
-      this.healLater();
+      this.missing.fetchLater();
     }
     this.progressed();
-    this.changed();
   }
 
   private progressed(): void {
     if (this.behind === 0 && !this.log.hasHole) {
       this.fruitless = 0;
-      this.cancelHeal?.();
-      this.cancelHeal = undefined;
+      this.missing.stop();
     }
     this.context.onProgress();
+    this.changed();
   }
 
   private get isShort(): boolean {
     return this.log.hasHole || this.log.cursor < Math.max(this.target, this.knownHead);
   }
 
-  private healLater(wait = HEAL_AFTER_MS): void {
-    const before = this.log.cursor;
-    this.cancelHeal ??= this.clock.after(wait, () => {
-      this.cancelHeal = undefined;
-      if (!this.isShort) return;
-      // A long replay that moves is left alone.
-      if (this.log.cursor > before) this.healLater();
-      else void this.heal();
-    });
-  }
-
   /** Fetch by REST what the socket did not bring. */
   async heal(): Promise<void> {
     if (this.isClosed || this.phase !== "ready") return;
-    const before = this.log.cursor;
     try {
-      const page = await this.context.rest.get<EventPage>(`/conversations/${this.id}/events`, {
-        after_seq: this.log.cursor,
-        limit: EVENTS_PAGE,
-      });
-      for (const item of page.items) {
-        const event = durableEvent(item.event, item.data);
-        if (event) this.log.apply(event);
-        else this.log.pass(item.seq);
-      }
-      this.healFailures = 0;
-      this.changed();
-      this.progressed();
-      if (page.next_cursor !== null) await this.heal();
-      else if (this.log.hasHole && this.log.cursor === before) await this.reload();
+      const isMoved = await this.missing.fetch(() => this.progressed());
+      if (this.log.hasHole && !isMoved) await this.reload();
+      else if (this.log.hasHole) this.missing.fetchLater();
     } catch (error) {
       this.healFailed(RealtimeError.of(error));
     }
@@ -421,8 +329,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   private healFailed({ code, retryAfterMs }: RealtimeError): void {
     if (code === "not_found") this.gone();
     else if (this.isShort && this.context.link.status.state === "up") {
-      this.healFailures += 1;
-      this.healLater(pauseMs(this.healFailures, retryAfterMs));
+      this.missing.fetchAfterFailure(retryAfterMs);
     }
   }
 
@@ -437,34 +344,6 @@ export class Conversation extends Store<ConversationSnapshot> {
   }
 
   // --- small things ----------------------------------------------------------------------
-
-  /** A server that knows no notes yet, as in the middle of an update, has none. */
-  private async loadNotes(before?: string): Promise<void> {
-    const path = `/conversations/${this.id}/notes`;
-    const page = await this.context.rest
-      .get<Page<NoteBody>>(path, { before_seq: before, limit: NOTES_PAGE })
-      .catch((error: RealtimeError) => {
-        if (error.code !== "not_found") throw error;
-        return { items: [], next_cursor: null };
-      });
-    this.log.mergeNotes(page.items);
-    this.olderNotes = page.next_cursor;
-  }
-
-  private page(beforeSeq?: number): Promise<Page<MessageBody>> {
-    return this.context.rest.get<Page<MessageBody>>(`/conversations/${this.id}/messages`, {
-      before_seq: beforeSeq,
-      limit: PAGE,
-    });
-  }
-
-  /** By REST where there is no socket: before the first session, and while polling. */
-  private sendRead(seq: number): Promise<unknown> {
-    const { link, rest } = this.context;
-    return link.status.state === "up"
-      ? link.request("mark_read", { conversation_id: this.id, seq })
-      : rest.post(`/conversations/${this.id}/read`, { seq });
-  }
 
   private send(event: string): void {
     this.context.link.request(event, { conversation_id: this.id }).catch(() => {});
@@ -504,8 +383,8 @@ export class Conversation extends Store<ConversationSnapshot> {
       conversation: this.body,
       messages: this.log.messages,
       notes: this.log.notes,
-      hasOlder: this.hasOlder,
-      isLoadingOlder: this.isLoadingOlder,
+      hasOlder: this.pages.hasOlder,
+      isLoadingOlder: this.pages.isLoadingOlder,
       outgoing: this.context.outgoing(this.id),
       lastSeq: this.log.cursor,
       behind: this.behind,

@@ -14,7 +14,8 @@ export {
 export { type Clock, systemClock } from "./clock.js";
 export type * from "./contract.gen.js";
 export { RETRYABLE } from "./contract.gen.js";
-export type { Conversation, ConversationPhase, ConversationSnapshot } from "./conversation.js";
+export type { Conversation } from "./conversation.js";
+export type { ConversationPhase, ConversationSnapshot } from "./conversation-snapshot.js";
 export { endsTheConnection, RealtimeError, UNREACHABLE } from "./errors.js";
 export {
   INBOX_VIEWS,

@@ -9,7 +9,8 @@ import {
   useSyncExternalStore,
 } from "react";
 import type { ConnectionSnapshot, RealtimeClient } from "./client.js";
-import type { Conversation, ConversationSnapshot } from "./conversation.js";
+import type { Conversation } from "./conversation.js";
+import type { ConversationSnapshot } from "./conversation-snapshot.js";
 import type { InboxList, InboxSnapshot, InboxView } from "./inbox.js";
 import type { Draft, OutboxItem } from "./outbox.js";
 import type { Store } from "./store.js";

@@ -1,5 +1,7 @@
 import type { Clock } from "./clock.js";
 import type { RealtimeError } from "./errors.js";
+import type { Link } from "./link.js";
+import type { Rest } from "./rest.js";
 import type { Unsubscribe } from "./subscribers.js";
 
 const TELL_EVERY_MS = 1_000;
@@ -14,8 +16,8 @@ export class ReadPosition {
   private cancel: Unsubscribe | undefined;
 
   constructor(
-    private readonly clock: Clock,
-    private readonly send: (seq: number) => Promise<unknown>,
+    private readonly conversationId: string,
+    private readonly context: { link: Link; rest: Rest; clock: Clock },
   ) {}
 
   /** Never back; told at once the first time, then at most once a second. */
@@ -37,7 +39,7 @@ export class ReadPosition {
   }
 
   private tellAfter(milliseconds: number): void {
-    this.cancel ??= this.clock.after(milliseconds, () => this.tell());
+    this.cancel ??= this.context.clock.after(milliseconds, () => this.tell());
   }
 
   private tell(): void {
@@ -55,5 +57,13 @@ export class ReadPosition {
         if (retryable && !this.isClosed) this.tellAfter(retryAfterMs ?? TELL_AGAIN_MS);
       },
     );
+  }
+
+  /** By REST where there is no socket: before the first session, and while polling. */
+  private send(seq: number): Promise<unknown> {
+    const { link, rest } = this.context;
+    return link.status.state === "up"
+      ? link.request("mark_read", { conversation_id: this.conversationId, seq })
+      : rest.post(`/conversations/${this.conversationId}/read`, { seq });
   }
 }
