@@ -12,6 +12,7 @@ from pytake.application.ports import Committed
 from pytake.application.send_message import Draft, SendMessage
 from pytake.domain.errors import WindowClosed
 from pytake.domain.message import MessageType
+from pytake.domain.window import SAFETY_MARGIN
 from pytake.media.object_store import ObjectStoreMediaFiles
 from store_world import World
 
@@ -45,11 +46,14 @@ async def test_a_repeated_request_finds_its_message_after_the_window_has_closed(
     assert not again.is_new
 
 
-async def test_a_new_message_is_refused_after_the_window_has_closed(
+async def test_a_new_message_is_refused_a_minute_before_the_window_closes(
     world: World, send: SendMessage
 ) -> None:
     conversation = (await world.receive("oi")).conversation.id
-    world.clock.advance(timedelta(hours=25).total_seconds())
+    almost = timedelta(hours=24) - SAFETY_MARGIN
+    world.clock.advance(almost.total_seconds() - 1)
+    await send(world.admin, conversation, _draft("k1"))
+    world.clock.advance(1)
 
     with pytest.raises(WindowClosed):
         await send(world.admin, conversation, _draft("k2"))

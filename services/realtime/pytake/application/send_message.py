@@ -15,7 +15,7 @@ from pytake.domain.errors import InvalidPayload, NotFound, WindowClosed
 from pytake.domain.ids import ConversationId, MessageId
 from pytake.domain.message import Direction, MessageType, NewMessage, SenderType
 from pytake.domain.principal import Principal, Role
-from pytake.domain.window import is_open
+from pytake.domain.window import is_open_for_new
 
 _GIVEN_BY_US = ("media_url",)
 """Members of content that an author cannot choose: they are made when a message is read."""
@@ -118,5 +118,6 @@ class SendMessage:
 
 
 def has_closed_window(conversation: Conversation, now: datetime) -> bool:
-    """Whether WhatsApp takes nothing but templates now; without a channel no window applies."""
-    return conversation.channel_id is not None and not is_open(conversation.window_expires_at, now)
+    """Whether only a template has time to be sent; without a channel no window applies."""
+    expires_at = conversation.window_expires_at
+    return conversation.channel_id is not None and not is_open_for_new(expires_at, now)

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 
 WINDOW = timedelta(hours=24)
 
+SAFETY_MARGIN = timedelta(seconds=60)
+"""What is taken this shortly before the end could reach WhatsApp after it, and fail there."""
+
 
 def window_after(inbound_at: datetime, current: datetime | None) -> datetime:
     """Return when the window closes after one more message of the customer.
@@ -22,3 +25,8 @@ def window_after(inbound_at: datetime, current: datetime | None) -> datetime:
 def is_open(expires_at: datetime | None, now: datetime) -> bool:
     """Whether free text may be sent now; a window that was never opened is closed."""
     return expires_at is not None and now < expires_at
+
+
+def is_open_for_new(expires_at: datetime | None, now: datetime) -> bool:
+    """Whether free text may still be taken from its author, with time left to send it."""
+    return is_open(expires_at, now + SAFETY_MARGIN)
