@@ -37,6 +37,8 @@ class Provider:
         self.asked = 0
         self.url = ""
         self.clients: list[JwksKeys] = []
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     def has(self, *keys: dict[str, Any]) -> None:
         self.body = json.dumps({"keys": keys}).encode()
@@ -47,6 +49,7 @@ class Provider:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.asked += 1
+        await self.answers.wait()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -59,6 +62,7 @@ async def provider() -> AsyncIterator[Provider]:
     task = asyncio.create_task(server._serve([sock]))
     provider.url = f"http://127.0.0.1:{sock.getsockname()[1]}/jwks.json"
     yield provider
+    provider.answers.set()
     for client in provider.clients:
         await client.close()
     server.should_exit = True
@@ -94,6 +98,45 @@ async def test_a_new_key_is_found_at_once_and_made_up_ids_do_not_flood(provider:
     assert await keys.key("new", "ES256") is not None
     assert await keys.key("old", "ES256") is None
     assert provider.asked == 2
+
+
+async def test_who_gives_up_on_a_slow_provider_does_not_end_the_fetch_for_all(
+    provider: Provider,
+) -> None:
+    now = 1000.0
+    provider.has(public_jwk("ES256", "old"))
+    keys = provider.keys(lambda: now)
+    await keys.refresh()
+    now += FETCH_AT_MOST_EVERY_SECONDS
+    provider.has(public_jwk("ES256", "new"))
+    provider.answers.clear()
+
+    patient = asyncio.create_task(keys.key("new", "ES256"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await keys.key("new", "ES256")
+    later = asyncio.create_task(keys.key("new", "ES256"))
+    await asyncio.sleep(0.05)
+    provider.answers.set()
+
+    assert await patient is not None
+    assert await later is not None
+    assert provider.asked == 2
+
+
+async def test_while_a_fetch_hangs_an_unknown_key_is_no_verdict(provider: Provider) -> None:
+    now = 1000.0
+    provider.has(public_jwk("ES256", "old"))
+    keys = provider.keys(lambda: now)
+    await keys.refresh()
+    now += FETCH_AT_MOST_EVERY_SECONDS
+    provider.answers.clear()
+
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await keys.key("new", "ES256")
+    assert await keys.key("old", "ES256") is not None
 
 
 @pytest.mark.parametrize("failure", ["status", "not json", "no set", "too large"])

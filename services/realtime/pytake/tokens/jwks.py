@@ -2,7 +2,8 @@
 
 Keys are known by `kid`. An unknown one is looked up at once, but at most once in ten
 seconds: tokens with made-up ids cannot turn us against the provider. Keys that were
-fetched stay good while the provider is away.
+fetched stay good while the provider is away. All who ask meanwhile wait for one fetch,
+which goes on when one of them gives up.
 """
 
 import asyncio
@@ -26,6 +27,8 @@ REFRESH_EVERY_SECONDS = 600
 
 FETCH_AT_MOST_EVERY_SECONDS = 10
 FETCH_TIMEOUT_SECONDS = 5
+"""Of each read and write; a fetch altogether has until the next one may begin."""
+
 MAX_JWKS_BYTES = 262_144
 
 _FAMILIES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
@@ -57,13 +60,13 @@ class JwksKeys:
         self._keys: Mapping[str, _PublicKey] = {}
         self._tried_at = float("-inf")
         self._is_current = False
-        self._fetching = asyncio.Lock()
+        self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str, algorithm: str) -> Key | None:
         """Return the key, asking the provider if it is new to us; see the port."""
         found = self._keys.get(key_id)
         if found is None:
-            await self._look_again(key_id)
+            await self._look_again()
             found = self._keys.get(key_id)
         if found is None:
             if not self._is_current:
@@ -71,11 +74,10 @@ class JwksKeys:
             return None
         return found.key if found.may_be_used_with(algorithm) else None
 
-    async def _look_again(self, key_id: str) -> None:
-        async with self._fetching:
-            waited = self._monotonic() - self._tried_at
-            if key_id not in self._keys and waited >= FETCH_AT_MOST_EVERY_SECONDS:
-                await self._fetch()
+    async def _look_again(self) -> None:
+        waited = self._monotonic() - self._tried_at
+        if self._fetching is not None or waited >= FETCH_AT_MOST_EVERY_SECONDS:
+            await self.refresh()
 
     @property
     def count(self) -> int:
@@ -84,8 +86,9 @@ class JwksKeys:
 
     async def refresh(self) -> None:
         """Fetch the keys now; what cannot be fetched leaves the known ones in place."""
-        async with self._fetching:
-            await self._fetch()
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch(), name="fetch keys")
+        await asyncio.shield(self._fetching)
 
     async def run(self) -> None:
         """Keep the keys fresh until cancelled."""
@@ -97,16 +100,22 @@ class JwksKeys:
 
     async def close(self) -> None:
         """Close the connections to the provider."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
         await self._client.aclose()
 
     async def _fetch(self) -> None:
         self._tried_at = self._monotonic()
+        self._is_current = False
         try:
-            self._keys = _parse(await self._get())
+            async with asyncio.timeout(FETCH_AT_MOST_EVERY_SECONDS):
+                self._keys = _parse(await self._get())
             self._is_current = True
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            self._is_current = False
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
             log.warning("keys not fetched", reason=type(error).__name__)
+        finally:
+            self._fetching = None
 
     async def _get(self) -> bytes:
         async with self._client.stream("GET", self._url) as answer:
