@@ -14,7 +14,7 @@ from pytake.broker.envelope import BadEnvelope, decode
 from pytake.contract import bodies
 from pytake.contract.client_events import CLIENT_EVENTS
 from pytake.domain.errors import PytakeError
-from pytake.gateway import addresses, guard, handshake
+from pytake.gateway import guard, handshake
 from pytake.limits.addresses import TrustedProxies
 from pytake.messages_api import json_bodies
 from pytake.tokens.claims import principal_of
@@ -85,8 +85,7 @@ class PayloadTarget:
         headers = [(b"x-forwarded-for", data), (b"x-forwarded-proto", data), (b"x-real-ip", data)]
         self._proxies.address_of("10.0.0.1", headers)
         self._proxies.scheme_of("10.0.0.1", headers, "http")
-        scope = {"client": ("10.0.0.1", 1), "headers": headers}
-        addresses.client_address(scope, addresses.networks(["10.0.0.0/8"]))
+        self._proxies.budget_of({"client": ("10.0.0.1", 1), "headers": headers})
 
     def _refusal(self, work: Any) -> None:
         try:

@@ -17,6 +17,7 @@ from attackers.raw_socket import KINDS
 from cluster.waiting import eventually
 from integration.gateway.pods import Cluster, Pod
 from pytake.gateway.pod import Options
+from pytake.limits.addresses import TrustedProxies
 from pytake.limits.memory import MemoryEventRates
 from running_transport import masked
 
@@ -343,6 +344,24 @@ async def test_a_frame_that_never_ends_ends_with_the_time_to_authenticate(
     await eventually(lambda: not pod.gateway.server.eio.sockets, "nothing is left of it")
     trickling.cancel()
     writer.close()
+
+
+async def test_who_fails_again_and_again_is_known_by_his_address_and_not_by_his_port(
+    cluster: Cluster,
+) -> None:
+    pod = await cluster.pod(address_of=TrustedProxies(["127.0.0.0/8"]).budget_of)
+    codes = []
+    for port in range(31):
+        told = {"X-Forwarded-For": f"203.0.113.7:{51_000 + port}"}
+        async with aiohttp.ClientSession(headers=told) as http:
+            socket = KINDS["websocket"](http, pod.url)
+            await socket.open()
+            await socket.send('0{"token":"no token"}')
+            [refusal] = await socket.until(1, "4")
+            codes.append(json.loads(refusal[1:])["data"]["code"])
+            await socket.close()
+
+    assert codes == ["invalid_token"] * 30 + ["rate_limited"]
 
 
 async def test_who_fails_again_and_again_is_told_to_wait_and_the_office_around_it_works_on(

@@ -33,6 +33,31 @@ def test_the_last_address_that_is_not_ours_is_the_clients(
     assert OURS.address_of(peer, headers(x_forwarded_for=forwarded)) == expected
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "budget"),
+    [
+        ("203.0.113.7", "198.51.100.1", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7:51234", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7:51235", "203.0.113.7"),
+        ("fd00::1", "[2001:db8:1:2::1]:4711", "2001:db8:1:2::/64"),
+        ("10.0.0.1", "2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("10.0.0.1", "[::ffff:203.0.113.7]", "203.0.113.7"),
+        ("10.0.0.1", "1.2.3.4, 203.0.113.7, 10.0.0.2:80", "203.0.113.7"),
+        ("10.0.0.1", "rubbish 1", "10.0.0.1"),
+        ("10.0.0.1", "rubbish 2", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.1, 999.1.1.1", "10.0.0.1"),
+        (None, "198.51.100.1", "unknown"),
+    ],
+)
+def test_whatever_is_forwarded_one_client_has_one_budget(
+    peer: str | None, forwarded: str, budget: str
+) -> None:
+    client = None if peer is None else (peer, 1234)
+    scope = {"client": client, "headers": headers(x_forwarded_for=forwarded)}
+
+    assert OURS.budget_of(scope) == budget
+
+
 def test_x_real_ip_counts_where_there_is_no_chain() -> None:
     assert OURS.address_of("10.0.0.1", headers(x_real_ip="198.51.100.1")) == "198.51.100.1"
     assert OURS.address_of("203.0.113.9", headers(x_real_ip="198.51.100.1")) == "203.0.113.9"

@@ -39,7 +39,6 @@ class Connection:
     """
 
     __slots__ = (
-        "address",
         "closing_code",
         "features",
         "is_open",
@@ -62,7 +61,6 @@ class Connection:
         self.principal = principal
         self.features = features
         self.opened_at = opened_at
-        self.address = ""
         self.transport = "websocket"
         self.outlet: Outlet | None = None
         self.predecessor: Place | None = None

@@ -22,7 +22,6 @@ from pytake.domain.errors import (
 )
 from pytake.domain.ids import ConnectionId
 from pytake.domain.principal import Principal
-from pytake.gateway.addresses import budget_address
 from pytake.gateway.admission import Admission
 from pytake.gateway.connection import KNOWN_FEATURES, Connection
 
@@ -67,7 +66,7 @@ class Handshake:
         self._known: OrderedDict[Principal, None] = OrderedDict()
 
     async def __call__(self, sid: str, address: str, auth: Any) -> Admitted:
-        """Check the auth object and take a place.
+        """Check the auth object and take a place; failures of one `address` are counted.
 
         Raises:
             NotAuthenticated: The token is no good.
@@ -79,14 +78,13 @@ class Handshake:
             asked = _parse(auth)
             principal = await self.authenticate(asked.token)
         except (NotAuthenticated, InvalidPayload):
-            if (wait := self._admission.failed(budget_address(address))) > 0:
+            if (wait := self._admission.failed(address)) > 0:
                 raise TooMuch(ErrorCode.RATE_LIMITED, retry_after_ms=int(wait * 1000)) from None
             raise
         await self._ensure_known(principal)
         features = frozenset(asked.features) & KNOWN_FEATURES
         now = asyncio.get_running_loop().time()
         connection = Connection(sid, principal, features, now)
-        connection.address = address
         previous = asked.resume.previous_sid if asked.resume else None
         instead_of = ConnectionId(previous) if previous and previous != sid else None
         seating = await self._places.take(

@@ -30,7 +30,6 @@ from pytake.contract.client_events import MessageReceipt
 from pytake.contract.media_links import Link
 from pytake.domain.errors import ErrorCode, PytakeError
 from pytake.domain.ids import UserId
-from pytake.gateway.addresses import networks
 from pytake.gateway.admission import Admission, Refused
 from pytake.gateway.audience import Audience
 from pytake.gateway.batching import Questions
@@ -89,16 +88,20 @@ class Options:
     drain_seconds: float = 25
     status_coalesce_ms: int = 100
     cors_allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = ()
     socketio_path: str = "socket.io"
     path: Literal["local", "remote"] = "remote"
     direct: bool = True
+
+
+def _peer(scope: Mapping[str, Any]) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What a pod needs of the world.
 
+    `address_of` tells from the scope of a handshake whose failures are counted together,
     `rights_refresh` reads the newest changes of rights at once, `renew_feed` makes the
     feed's connection anew, `show_typing` lets a customer see that an agent types; `manager`
     is the Socket.IO client manager of the process; `link` signs addresses of files.
@@ -118,6 +121,7 @@ class Ports:
     show_typing: ShowTyping = show_nothing
     renew_feed: Callable[[str], None] = lambda reason: None
     link: Link | None = None
+    address_of: Callable[[Mapping[str, Any]], str] = _peer
     manager: Any = field(default_factory=AsyncManager)
     metrics: Metrics = field(default_factory=lambda: Metrics("gateway"))
     tracing: Tracing = field(default_factory=Tracing)
@@ -229,7 +233,7 @@ class Gateway:
             signals=ports.signals,
             metrics=ports.metrics,
             tasks=self.tasks,
-            trusted_proxies=networks(options.trusted_proxies),
+            address_of=ports.address_of,
             enter_rooms=self._enter_rooms,
             outlet=self.emitter.outlet,
         )

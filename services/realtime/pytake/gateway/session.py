@@ -9,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ from pytake.contract.rooms import rooms_at_connect
 from pytake.contract.times import wire_time
 from pytake.domain.errors import ErrorCode, PytakeError, Unavailable
 from pytake.domain.ids import ConnectionId, UserId
-from pytake.gateway.addresses import Network, client_address
 from pytake.gateway.audience import Audience
 from pytake.gateway.connection import Connection
 from pytake.gateway.conversations import ConnectionGone, Conversations
@@ -76,7 +75,7 @@ class Sessions:
         signals: PodSignals,
         metrics: Metrics,
         tasks: Tasks,
-        trusted_proxies: tuple[Network, ...],
+        address_of: Callable[[Mapping[str, Any]], str],
         enter_rooms: Callable[[str, list[str]], Awaitable[None]],
         outlet: Callable[[str], Outlet | None],
     ) -> None:
@@ -94,7 +93,7 @@ class Sessions:
         self._signals = signals
         self._metrics = metrics
         self._tasks = tasks
-        self._trusted_proxies = trusted_proxies
+        self._address_of = address_of
         self._enter_rooms = enter_rooms
         self._outlet = outlet
         self._admitted: dict[str, tuple[Admitted, float]] = {}
@@ -119,7 +118,7 @@ class Sessions:
     async def connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         """Admit a connection, or raise what it is refused with."""
         started = _now()
-        address = client_address(environ.get("asgi.scope", {}), self._trusted_proxies)
+        address = self._address_of(environ.get("asgi.scope", {}))
         try:
             admitted = await self._handshake(sid, address, auth)
         except PytakeError as error:

@@ -5,7 +5,7 @@ of trusted proxies reaches; from anybody else they are removed, so that no layer
 believe them by mistake.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -42,6 +42,13 @@ class TrustedProxies:
         if not chain and real and _parse(real[-1]) is not None:
             return str(_parse(real[-1]))
         return chain[0] if chain else peer
+
+    def budget_of(self, scope: Mapping[str, Any]) -> str:
+        """Return what shares a budget with whoever sent the request of a scope."""
+        client = scope.get("client")
+        return budget_address(
+            self.address_of(client[0] if client else None, scope.get("headers", ()))
+        )
 
     def scheme_of(self, peer: str | None, headers: Headers, scheme: str) -> str:
         """Return the scheme the client used, as far as a trusted proxy tells."""

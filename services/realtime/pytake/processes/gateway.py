@@ -28,6 +28,7 @@ from pytake.broker.redis import (
 from pytake.contract.media_links import Link, MediaLinks
 from pytake.domain.ids import UserId
 from pytake.gateway.pod import Gateway, Options, Ports, build, new_pod_id
+from pytake.limits.addresses import TrustedProxies
 from pytake.limits.redis import RedisEventRates, RedisPlaces
 from pytake.observability import logs
 from pytake.observability.loop import watch_garbage_collector, watch_loop
@@ -167,6 +168,7 @@ class RedisPod:
             tracing=tracing,
             renew_feed=self.feed.renew,
             link=link,
+            address_of=TrustedProxies(settings.trusted_proxies).budget_of,
         )
         self.gateway = build(gateway_options(settings, DRAIN_SECONDS), ports, pod_id=pod_id)
         notifier.gateway = self.gateway
@@ -240,7 +242,6 @@ def gateway_options(settings: Settings, drain_seconds: float) -> Options:
         drain_seconds=drain_seconds if drain is None else drain,
         status_coalesce_ms=settings.status_coalesce_ms,
         cors_allowed_origins=settings.cors_allowed_origins,
-        trusted_proxies=settings.trusted_proxies,
         direct=settings.transport == "direct",
     )
 

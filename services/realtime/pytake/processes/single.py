@@ -26,6 +26,7 @@ from pytake.broker.memory import MemoryBroker
 from pytake.contract.media_links import Link, MediaLinks
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.gateway.pod import Gateway, Ports, build, new_pod_id
+from pytake.limits.addresses import TrustedProxies
 from pytake.limits.memory import MemoryEventRates, MemoryPlaces
 from pytake.media.object_store import ObjectStoreMediaFiles
 from pytake.observability.loop import watch_garbage_collector, watch_loop
@@ -190,6 +191,7 @@ class _Parts:
             signals=self._broker.pod_signals(self._pod_id),
             viewers=self._broker.viewer_board(self._pod_id),
             link=self._link,
+            address_of=TrustedProxies(settings.trusted_proxies).budget_of,
             metrics=self.metrics,
             tracing=self.tracing,
         )
