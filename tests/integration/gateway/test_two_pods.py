@@ -13,6 +13,7 @@ from integration.gateway.clients import Client
 from integration.gateway.pods import CAP, ORGANIZATION, Cluster, Pod, user_id
 from pytake.domain.errors import Unavailable
 from pytake.gateway import viewers
+from pytake.limits.redis import places_key
 
 pytestmark = pytest.mark.integration
 
@@ -229,6 +230,30 @@ async def test_a_cap_that_each_pod_kept_alone_holds_for_both_once_redis_is_back(
         for client in clients
         if not client.sio.connected
     )
+
+
+async def test_places_that_are_refused_are_not_asserted_without_end(
+    cluster: Cluster, redis_url: str, connect: Any
+) -> None:
+    pod = await cluster.redis_pod(redis_url)
+    await connect(pod)
+    places: Any = pod.gateway._ports.places
+    await places._commands.calls([["SET", places_key(user_id("ana")), "no hash"]])
+    calls = await _calls_of_scripts(places)
+
+    pod.gateway.upkeep.assert_soon()
+    await eventually(lambda: not places.is_shared, "it is refused")
+    pod.gateway.upkeep.assert_soon()
+    begun = places._seen_at
+    await eventually(lambda: places._seen_at > begun + 2, "two seconds have passed")
+
+    assert await _calls_of_scripts(places) - calls < 9
+
+
+async def _calls_of_scripts(places: Any) -> int:
+    (text,) = await places._commands.calls([["INFO", "commandstats"]])
+    line = next(line for line in text.decode().split() if line.startswith("cmdstat_evalsha:"))
+    return int(line.partition("calls=")[2].partition(",")[0])
 
 
 async def test_a_revocation_ends_connections_on_both_pods_and_one_token_alone(

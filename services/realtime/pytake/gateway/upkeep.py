@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import structlog
 
@@ -52,21 +53,23 @@ class Upkeep:
 
     async def _keep_places(self) -> None:
         asserted_at = looked_at = time.monotonic()
+        wait_seconds = ASSERT_SECONDS
         while True:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._assert_now.wait()
-            except TimeoutError:
-                pass
+            if self._assert_now.is_set():
+                self._assert_now.clear()
+                # Not at once again: a Redis that refuses a part would be asked without end.
+                wait_seconds = LOOK_SECONDS
             now = time.monotonic()
             jumped = now - looked_at > JUMP_SECONDS
             looked_at = now
             if jumped:
                 log.warning("this process was stopped for a while")
                 await self._rooms.on_interrupted()
-            if jumped or self._assert_now.is_set() or now - asserted_at >= ASSERT_SECONDS:
-                self._assert_now.clear()
-                asserted_at = now
+            if jumped or now - asserted_at >= wait_seconds:
+                asserted_at, wait_seconds = now, ASSERT_SECONDS
                 await self.assert_places()
 
     async def assert_places(self) -> None:
