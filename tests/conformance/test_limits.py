@@ -296,6 +296,21 @@ async def test_a_refused_heartbeat_ends_nothing(redis_url: str) -> None:
 
 
 @pytest.mark.integration
+async def test_a_refused_place_hides_no_other_user_from_the_cap(redis_url: str) -> None:
+    commands = RedisCommands(parse_address(redis_url))
+    await commands.start()
+    places, ana, bruno = RedisPlaces(commands, "pod-1", CAP), someone(), someone()
+    await commands.call("SET", places_key(bruno), "no hash")
+    ages = {connection(number): 9.0 - number for number in range(CAP + 1)}
+
+    must_go = await places.assert_all({ana: ages, bruno: {connection("his"): 9}})
+
+    assert must_go == [(ana, Place(connection(0), "pod-1"))]
+    assert not places.is_shared
+    await commands.stop()
+
+
+@pytest.mark.integration
 async def test_limits_go_on_by_themselves_while_redis_is_away(redis_url: str) -> None:
     commands = RedisCommands(parse_address(redis_url))
     await commands.start()

@@ -181,6 +181,7 @@ class RedisPlaces:
         begun = time.monotonic()
         whose = [(user_id, *each) for user_id, ages in mine.items() for each in ages.items()]
         must_go: list[tuple[UserId, Place]] = []
+        refused = 0
         try:
             await self.beat()
             for start in range(0, len(whose), BATCH):
@@ -192,11 +193,15 @@ class RedisPlaces:
                 ]
                 replies = await self._script.calls(arguments)
                 for (user_id, *_), reply in zip(batch, replies, strict=True):
-                    must_go += [(user_id, place) for place in _places(_good(reply)[0])]
+                    if isinstance(reply, Exception):
+                        # The places of one user; those of the others are what they are.
+                        refused += 1
+                    else:
+                        must_go += [(user_id, place) for place in _places(reply[0])]
         except Unavailable:
             self._note(shared=False)
-            return ()
-        self._note(shared=True)
+            return must_go
+        self._note(shared=not refused)
         return must_go
 
     def _note(self, *, shared: bool) -> None:
