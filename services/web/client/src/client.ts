@@ -270,7 +270,10 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
     this.changed();
     this.outbox.flush();
     if (gap) void this.inbox.reload();
-    for (const conversation of this.openOnes) conversation.loadIfFailed();
+    for (const conversation of this.openOnes) {
+      conversation.newSession();
+      conversation.loadIfFailed();
+    }
     const points = this.openOnes
       .map((conversation) => conversation.resumePoint)
       .filter((point) => point !== undefined);

@@ -44,6 +44,7 @@ export interface ConversationContext {
  */
 export class Conversation extends Store<ConversationSnapshot> {
   readonly id: string;
+  private readonly path: string;
   private readonly context: ConversationContext;
   private readonly log = new ConversationLog();
   private readonly pages: Pages;
@@ -71,6 +72,7 @@ export class Conversation extends Store<ConversationSnapshot> {
   constructor(id: string, context: ConversationContext, known?: ConversationBody) {
     super(context.clock);
     this.id = id;
+    this.path = `/conversations/${id}`;
     this.context = context;
     this.body = known;
     this.others = new OthersTyping(context.clock, () => this.changed());
@@ -88,10 +90,6 @@ export class Conversation extends Store<ConversationSnapshot> {
     );
     this.log.onUpdated = (update) => this.updated(update);
     this.log.onMessage = (message) => this.arrived(message);
-  }
-
-  private get path(): string {
-    return `/conversations/${this.id}`;
   }
 
   // --- what a page asks for --------------------------------------------------------------
@@ -192,6 +190,11 @@ export class Conversation extends Store<ConversationSnapshot> {
     if (this.phase !== "failed") return false;
     void this.load();
     return true;
+  }
+
+  /** It has to be joined in this one, also where the session before still delivers. */
+  newSession(): void {
+    this.isJoined = false;
   }
 
   lostSession(): void {

@@ -81,6 +81,22 @@ test("a join without an answer is sent again on the same connection", async () =
   expect(server.handshakes).toHaveLength(1);
 });
 
+test("a hand-over whose joins got no answer joins again", async () => {
+  const { server, client } = await started();
+  const fake = server.world.addConversation("Carla");
+  client.openConversation(fake.body.id);
+  await server.clock.advance(100);
+  server.unanswered.add("join_conversations");
+
+  server.drain(10);
+  await server.clock.advance(11_000);
+
+  const [connection, ...more] = server.connections;
+  expect(more).toEqual([]);
+  expect(connection?.rooms).toContain(fake.body.id);
+  expect(client.snapshot().state).toBe("online");
+});
+
 test("a conversation that is handed back while it is open is there again", async () => {
   const { server, client, user } = await started();
   const fake = server.world.addConversation("Carla", user.id);
