@@ -144,7 +144,14 @@ async def test_nothing_is_missed_or_doubled_while_others_write(
 
 
 @pytest.mark.parametrize(
-    "cursor", [{"last_seq": 10_000}, {"last_seq": 1, "epoch": "another life"}, {}]
+    "cursor",
+    [
+        {"last_seq": 10_000},
+        {"last_seq": 2**53},
+        {"last_seq": 10**30},
+        {"last_seq": 1, "epoch": "another life"},
+        {},
+    ],
 )
 async def test_a_cursor_that_means_nothing_here_is_not_resumed(
     pod: Pod, cluster: Cluster, connect: Any, cursor: dict[str, Any]

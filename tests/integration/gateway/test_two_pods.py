@@ -139,6 +139,15 @@ async def test_a_foreign_previous_sid_does_nothing(
     assert (await bruno.call("ping"))["ok"]
 
 
+@pytest.mark.parametrize("previous", ["", "x" * 65, "\ud800", 7, True, {"sid": "x"}, ["x"]])
+async def test_a_previous_sid_that_can_name_nothing_is_ignored(
+    pods: tuple[Pod, Pod], connect: Any, previous: Any
+) -> None:
+    ana = await connect(pods[0], "ana", previous_sid=previous)
+
+    assert (await ana.call("ping"))["ok"]
+
+
 async def test_a_draining_pod_keeps_the_old_connection_until_the_new_one_has_joined(
     pods: tuple[Pod, Pod], cluster: Cluster, connect: Any
 ) -> None:

@@ -6,11 +6,12 @@ newer client can talk to an older server. A malformed one is `invalid_payload`.
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from pytake.domain.ids import parse_uuid
 
 MAX_JOINS_AT_ONCE = 200
+MAX_SID = 64
 
 
 def _canonical_uuid(value: str) -> str:
@@ -40,7 +41,19 @@ def _not_too_deep(value: Any, left: int = MAX_DEPTH) -> Any:
 Anything = Annotated[Any, AfterValidator(lambda value: _not_too_deep(value))]
 """Any JSON, which is given back as it came, as long as every reader can follow it."""
 
-Seq = Annotated[StrictInt, Field(ge=0, le=2**53 - 1)]
+MAX_SEQ = 2**53 - 1
+"""The largest integer that every client can name exactly; no log grows so long."""
+
+Seq = Annotated[StrictInt, Field(ge=0, le=MAX_SEQ)]
+
+
+def _at_most_max_seq(value: Any) -> Any:
+    # JSON has one kind of number: so large a float is an integer, too.
+    return MAX_SEQ if isinstance(value, int | float) and value > MAX_SEQ else value
+
+
+Cursor = Annotated[Seq, BeforeValidator(_at_most_max_seq)]
+"""A `seq` that may lie in the future: it is above every head and answered as such."""
 
 
 class ClientPayload(BaseModel):
@@ -53,7 +66,7 @@ class JoinConversation(ClientPayload):
     """Join a conversation; with `last_seq`, what was missed is replayed first."""
 
     conversation_id: UuidText
-    last_seq: Seq | None = None
+    last_seq: Cursor | None = None
     epoch: Annotated[str, Field(strict=True, max_length=64)] | None = None
 
 
@@ -127,11 +140,19 @@ class HandshakeClient(ClientPayload):
     version: Annotated[str, Field(max_length=64)] = ""
 
 
+def _a_sid_or_none(value: Any) -> Any:
+    is_one = isinstance(value, str) and len(value) <= MAX_SID and value.isascii()
+    return value if is_one else None
+
+
 class HandshakeResume(ClientPayload):
     """What a reconnecting client knows of its last connection: `cause` is `network`, or
-    `server_drain` after `server:draining`; it is counted and decides nothing."""
+    `server_drain` after `server:draining`; it is counted and decides nothing. A
+    `previous_sid` that cannot name a connection is ignored."""
 
-    previous_sid: Annotated[str, Field(max_length=64)] | None = None
+    previous_sid: Annotated[
+        Annotated[str, Field(max_length=MAX_SID)] | None, BeforeValidator(_a_sid_or_none)
+    ] = None
     cause: Annotated[str, Field(max_length=32)] | None = None
 
 

@@ -135,7 +135,8 @@ export interface HandshakeClient {
 
 /**
  * What a reconnecting client knows of its last connection: `cause` is `network`, or
- * `server_drain` after `server:draining`; it is counted and decides nothing.
+ * `server_drain` after `server:draining`; it is counted and decides nothing. A
+ * `previous_sid` that cannot name a connection is ignored.
  */
 export interface HandshakeResume {
   previous_sid?: string | null;
