@@ -158,6 +158,20 @@ async def test_asserting_too_many_tells_the_oldest_to_go(limits: Limits) -> None
     assert sorted(gone) == [connection("middle"), connection("oldest")]
 
 
+async def test_who_leaves_during_an_assertion_is_not_entered_again(limits: Limits) -> None:
+    places, ana = limits.places("pod-1"), someone()
+    for name in range(CAP):
+        await places.take(ana, connection(name))
+
+    ages = {connection(name): 9.0 - name for name in range(CAP)}
+    asserting = asyncio.ensure_future(places.assert_all({ana: ages}))
+    await asyncio.sleep(0)
+    await places.release(ana, connection(1))
+    await asserting
+
+    assert not (await places.take(ana, connection("new"))).must_go
+
+
 async def test_who_gave_way_and_was_not_told_takes_nobodys_place(limits: Limits) -> None:
     here, there, ana = limits.places("pod-1"), limits.places("pod-2"), someone()
     await here.take(ana, connection("a"))

@@ -67,6 +67,7 @@ class RedisPlaces:
         self._alone = MemoryPlaceTable()
         self._ages: dict[PodId, int] = {}
         self._leaving: list[Arguments] = []
+        self._left: set[ConnectionId] = set()
         self._releasing: asyncio.Task[None] | None = None
         self._seen_at = time.monotonic()
         self.is_shared = True
@@ -159,6 +160,7 @@ class RedisPlaces:
 
     async def release(self, user_id: UserId, connection_id: ConnectionId) -> None:
         self._alone.release(user_id, connection_id)
+        self._left.add(connection_id)
         self._leaving.append(["HDEL", places_key(user_id), connection_id])
         if self._releasing is None:
             self._releasing = asyncio.create_task(self._release())
@@ -178,6 +180,8 @@ class RedisPlaces:
         self, mine: Mapping[UserId, Mapping[ConnectionId, float]]
     ) -> Sequence[tuple[UserId, Place]]:
         self._alone.beat(self._pod_id)
+        # Who leaves while this is under way must not be entered again.
+        self._left.clear()
         begun = time.monotonic()
         whose = [(user_id, *each) for user_id, ages in mine.items() for each in ages.items()]
         must_go: list[tuple[UserId, Place]] = []
@@ -185,7 +189,7 @@ class RedisPlaces:
         try:
             await self.beat()
             for start in range(0, len(whose), BATCH):
-                batch = whose[start : start + BATCH]
+                batch = [each for each in whose[start : start + BATCH] if each[1] not in self._left]
                 passed = time.monotonic() - begun
                 arguments = [
                     self._arguments(user_id, connection_id, opened_seconds_ago=ago + passed)
