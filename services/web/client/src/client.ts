@@ -109,6 +109,7 @@ export class RealtimeClient extends Store<ConnectionSnapshot> {
     this.rest = new Rest({
       url: options.url ?? "",
       getToken: options.getToken,
+      clock: this.clock,
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
     this.tabs =

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.js";
+import { type Clock, within } from "./clock.js";
 import type { Connected, ServerDraining } from "./contract.gen.js";
 import { endsTheConnection, RealtimeError, unreachable } from "./errors.js";
 import type { Link, LinkStatus, ServerEventListener, SessionStart } from "./link.js";
@@ -128,8 +128,12 @@ export class Connection implements Link {
 
   private async token(): Promise<string | undefined> {
     const life = this.life;
+    const { clock, getToken, handshakeTimeoutMs } = this.options;
     try {
-      return await this.options.getToken({ fresh: this.needsFreshToken });
+      const given = Promise.resolve(getToken({ fresh: this.needsFreshToken }));
+      const token = await within(clock, handshakeTimeoutMs, given);
+      if (token === undefined) throw new Error("no token in time");
+      return token;
     } catch (error) {
       if (life !== this.life) return undefined;
       const refused = error instanceof RealtimeError ? error : unreachable(error);

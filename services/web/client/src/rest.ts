@@ -1,4 +1,8 @@
+import { type Clock, systemClock } from "./clock.js";
 import { RealtimeError, unreachable } from "./errors.js";
+
+/** On a network that went away without a word, a browser itself waits for minutes. */
+const TIMEOUT_MS = 30_000;
 
 /** Gives an access token; with `fresh`, one that is newer than the last. */
 export type GetToken = (options?: { fresh?: boolean }) => Promise<string> | string;
@@ -8,6 +12,7 @@ export interface RestOptions {
   url: string;
   getToken: GetToken;
   fetch?: typeof fetch;
+  clock?: Clock;
 }
 
 type Query = Record<string, string | number | undefined | null>;
@@ -46,10 +51,16 @@ export class Rest {
   }
 
   private async request<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.send(method, path, body, false);
-    return answer.status === 401 && (await isExpired(answer))
-      ? read(await this.send(method, path, body, true))
-      : read(answer);
+    const stop = new AbortController();
+    const cancel = (this.options.clock ?? systemClock).after(TIMEOUT_MS, () => stop.abort());
+    const send = (fresh: boolean) => this.send(method, path, body, fresh, stop.signal);
+    try {
+      const answer = await send(false);
+      const isRefused = answer.status === 401 && (await isExpired(answer));
+      return await read(isRefused ? await send(true) : answer);
+    } finally {
+      cancel();
+    }
   }
 
   private async send(
@@ -57,6 +68,7 @@ export class Rest {
     path: string,
     body: unknown,
     fresh: boolean,
+    signal: AbortSignal,
   ): Promise<Response> {
     const given = this.options.getToken({ fresh });
     // No wait where there is none: what a user sends leaves before the page is rendered.
@@ -67,6 +79,7 @@ export class Rest {
     return send(`${this.options.url}/api/v1${path}`, {
       method,
       headers,
+      signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch(asUnreachable);
   }

@@ -159,6 +159,21 @@ test("after a final code the user can bring it back", async () => {
   expect(client.snapshot().state).toBe("online");
 });
 
+test("a token that never comes is asked for again", async () => {
+  let asked = 0;
+  const made = bench({
+    getToken: () => {
+      asked += 1;
+      return asked === 1 ? new Promise<string>(() => {}) : made.server.token(made.user.id);
+    },
+  });
+  made.client.start();
+
+  await made.server.clock.advance(21_000);
+
+  expect(made.client.snapshot().state).toBe("online");
+});
+
 test("a token that can't be had for good stops it with its code", async () => {
   const refuse = () => Promise.reject(new RealtimeError("token_revoked", "revoked"));
   const { client } = await started({ getToken: refuse });

@@ -128,6 +128,20 @@ test("a token that can't be had at this moment fails no message", async () => {
   expect(fake.messages).toHaveLength(1);
 });
 
+test("a request that the network swallowed is sent again after half a minute", async () => {
+  const made = await started();
+  const { fake, id } = await opened(made);
+  made.server.isRestMute = true;
+  made.client.send(id, say("olá"));
+  await made.server.clock.advance(10_000);
+  made.server.isRestMute = false;
+
+  await made.server.clock.advance(25_000);
+
+  expect(fake.messages).toHaveLength(1);
+  expect(made.client.snapshot().waiting).toBe(0);
+});
+
 test("what was written in the same moment keeps its order through a reload", async () => {
   class Shuffled extends MemoryOutboxStorage {
     override async all(userId: string) {

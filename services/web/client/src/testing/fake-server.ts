@@ -73,6 +73,8 @@ export class FakeServer<C extends Clock = FakeClock> {
   refuseWith: string | undefined;
   /** No REST answer at all. */
   isRestDown = false;
+  /** REST requests vanish: neither an answer nor an error. */
+  isRestMute = false;
   /** REST answers, made when they were asked for, arrive once this is settled. */
   restWaitsFor: Promise<unknown> | undefined;
   /** Answer the next requests so, instead of properly. */
@@ -112,6 +114,7 @@ export class FakeServer<C extends Clock = FakeClock> {
     const method = init?.method ?? "GET";
     this.requests.push({ method, path: url.pathname });
     if (this.isRestDown) throw new TypeError("Failed to fetch");
+    if (this.isRestMute) return aborted(init?.signal);
     const headers = new Headers(init?.headers);
     const token = headers.get("authorization")?.replace("Bearer ", "") ?? "";
     const {
@@ -267,4 +270,11 @@ export class FakeServer<C extends Clock = FakeClock> {
       }
     }
   }
+}
+
+/** Never settles but by the hand of who asked. */
+function aborted(signal: AbortSignal | null | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener("abort", () => reject(signal.reason));
+  });
 }
