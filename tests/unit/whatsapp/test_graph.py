@@ -7,9 +7,21 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from pytake.whatsapp.graph import GraphClient, GraphError, Number, Unknown, Unreachable
+from pytake.whatsapp.graph import (
+    Accepted,
+    GraphClient,
+    GraphError,
+    Number,
+    Unknown,
+    Unreachable,
+)
 
 NUMBER = Number("1", "token")
 
@@ -44,6 +56,18 @@ async def graph_server(address: str = "{base}/slow") -> AsyncIterator[str]:
         yield base
 
 
+@asynccontextmanager
+async def always(answer: object) -> AsyncIterator[GraphClient]:
+    """Speak with a Graph API that has one answer for everything."""
+
+    async def give(_: Request) -> JSONResponse:
+        return JSONResponse(answer)
+
+    app = Starlette(routes=[Route("/{path:path}", give, methods=["GET", "POST"])])
+    async with GraphClient.connect("http://graph", "v25.0", httpx.ASGITransport(app)) as graph:
+        yield graph
+
+
 async def test_a_file_that_trickles_is_given_up_in_time() -> None:
     async with (
         graph_server() as base,
@@ -60,6 +84,24 @@ async def test_an_address_that_is_none_is_an_error_like_any_other() -> None:
     ):
         with pytest.raises(GraphError, match="InvalidURL"):
             await graph.download(NUMBER, "9001")
+
+
+@pytest.mark.parametrize("contacts", [None, "none", [], [None], [{}], {"wa_id": 1}])
+async def test_an_accepted_message_is_accepted_whatever_stands_beside_its_id(
+    contacts: object,
+) -> None:
+    answer = {"messages": [{"id": "wamid.1"}], "contacts": contacts}
+
+    async with always(answer) as graph:
+        assert await graph.send(NUMBER, {}) == Accepted("wamid.1", None)
+
+
+@pytest.mark.parametrize(
+    "answer", [{"data": None}, {"data": [None]}, {"paging": "none"}, {"paging": {"next": 1}}]
+)
+async def test_a_list_of_templates_without_sense_is_empty(answer: object) -> None:
+    async with always(answer) as graph:
+        assert await graph.templates(NUMBER, "1") == []
 
 
 async def test_what_finds_no_connection_has_not_left() -> None:

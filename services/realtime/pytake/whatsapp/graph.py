@@ -128,8 +128,8 @@ class GraphClient:
             message_id = answer["messages"][0]["id"]
         except (LookupError, TypeError):
             return Unknown(f"answer {response.status_code} without a message id")
-        contacts = answer.get("contacts")
-        wa_id = contacts[0].get("wa_id") if isinstance(contacts, list) and contacts else None
+        contacts = _objects(answer.get("contacts"))
+        wa_id = contacts[0].get("wa_id") if contacts else None
         return Accepted(str(message_id), str(wa_id) if wa_id else None)
 
     async def mark_read(self, number: Number, message_id: str, *, typing: bool = False) -> None:
@@ -219,10 +219,10 @@ class GraphClient:
             query = {"limit": "100"} | ({"after": after} if after else {})
             path = f"{quote(account_id, safe='')}/message_templates"
             page = await self._checked("GET", number, path, params=query)
-            found += [item for item in page.get("data", []) if isinstance(item, dict)]
-            paging = page.get("paging") or {}
-            after = (paging.get("cursors") or {}).get("after") if paging.get("next") else None
-            if after is None:
+            found += _objects(page.get("data"))
+            paging = _object(page.get("paging"))
+            after = _object(paging.get("cursors")).get("after") if paging.get("next") else None
+            if not isinstance(after, str):
                 break
         return found
 
@@ -266,7 +266,15 @@ def _json(response: httpx.Response) -> dict[str, Any]:
         answer = response.json()
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return _object(answer)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 async def _bounded(response: httpx.Response) -> bytes:
