@@ -1,7 +1,9 @@
 import { systemClock } from "./clock.js";
 import { Connection } from "./connection.js";
 import type { MessageBody, MessageStatusChanged, UserTyping } from "./contract.gen.js";
+import { RealtimeError } from "./errors.js";
 import type { GetToken } from "./rest.js";
+import { pauseMs } from "./retry.js";
 import { Subscribers, type Unsubscribe } from "./subscribers.js";
 import { VERSION } from "./version.js";
 import { watchWake } from "./wake.js";
@@ -74,8 +76,7 @@ export class SocketClient {
       this.log("Not connected. The conversation is joined as soon as there is a connection.");
       return;
     }
-    this.log("Joining conversation:", conversationId);
-    this.emit("join_conversation", { conversation_id: conversationId });
+    void this.join(conversationId);
   }
 
   leaveConversation(conversationId: string): void {
@@ -139,11 +140,27 @@ export class SocketClient {
   }
 
   private rejoin(): void {
-    for (const [conversation_id, { seq, epoch }] of this.joined) {
-      this.log("Joining conversation:", conversation_id);
-      this.emit("join_conversation", {
-        conversation_id,
-        ...(seq === undefined ? {} : { last_seq: seq, epoch }),
+    for (const conversationId of this.joined.keys()) void this.join(conversationId);
+  }
+
+  /** Join from where it was; again, if the server says that it may help and the session goes on. */
+  private async join(conversation_id: string): Promise<void> {
+    const sid = this.connection?.status.sid;
+    const known = this.joined.get(conversation_id);
+    if (!known) return;
+    const { seq, epoch } = known;
+    this.log("Joining conversation:", conversation_id);
+    const cursor = seq === undefined ? {} : { last_seq: seq, epoch };
+    try {
+      await this.connection?.request("join_conversation", { conversation_id, ...cursor });
+    } catch (error) {
+      const { message, retryable, retryAfterMs } = RealtimeError.of(error);
+      this.log("Error:", message);
+      if (!retryable) return;
+      systemClock.after(pauseMs(1, retryAfterMs), () => {
+        if (this.isConnected() && this.connection?.status.sid === sid) {
+          void this.join(conversation_id);
+        }
       });
     }
   }

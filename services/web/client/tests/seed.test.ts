@@ -86,6 +86,19 @@ test("a fresh token brings back a connection that a code has stopped", async () 
   expect(server.handshakes.at(-1)?.token).toMatch(/#1$/);
 });
 
+test("a join that was refused for the moment is sent again", async () => {
+  const { server, client } = await connected();
+  const fake = server.world.addConversation("Carla");
+  server.nextRefusals.push({ code: "rate_limited", retryable: true, retry_after_ms: 50 });
+
+  client.joinConversation(fake.body.id);
+  await settle();
+  const [connection] = server.connections;
+  expect(connection?.rooms).not.toContain(fake.body.id);
+
+  await vi.waitFor(() => expect(connection?.rooms).toContain(fake.body.id), 1_000);
+});
+
 test("disconnecting ends it", async () => {
   const { server, client } = await connected();
   expect(client.isConnected()).toBe(true);

@@ -79,6 +79,8 @@ export class FakeServer<C extends Clock = FakeClock> {
   restWaitsFor: Promise<unknown> | undefined;
   /** Answer the next requests so, instead of properly. */
   readonly nextAnswers: FakeAnswer[] = [];
+  /** Refuse the next events of clients so. */
+  readonly nextRefusals: { code: string; retryable: boolean; retry_after_ms?: number }[] = [];
   /** Events of clients that get no answer. */
   readonly unanswered = new Set<string>();
   /** Lose the next live events instead of sending them. */
@@ -179,6 +181,11 @@ export class FakeServer<C extends Clock = FakeClock> {
   handle(from: FakeConnection, event: string, payload: unknown, acknowledge: Acknowledge): void {
     this.received.push({ event, payload, sid: from.sid });
     if (this.unanswered.has(event)) return;
+    const refusal = this.nextRefusals.shift();
+    if (refusal) {
+      acknowledge({ ok: false, error: { message: refusal.code, event, ...refusal } });
+      return;
+    }
     const body = (payload ?? {}) as Record<string, unknown>;
     if (event === "join_conversations") {
       this.joinMany(from, body.conversations as Record<string, unknown>[], acknowledge);
