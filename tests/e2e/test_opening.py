@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from e2e.conftest import Meet
 
@@ -42,7 +42,12 @@ def test_the_frame_is_there_before_its_parts_and_nothing_jumps(meet: Meet) -> No
 def test_an_update_that_took_a_part_away_is_loaded_by_itself(meet: Meet) -> None:
     page = meet("ana").page
     pages: list[str] = []
-    page.on("request", lambda each: pages.append(each.url) if each.is_navigation_request() else 0)
+
+    def note(request: Request) -> None:
+        if request.is_navigation_request():
+            pages.append(request.url)
+
+    page.on("request", note)
     page.route(
         _WORKSPACE,
         lambda route: route.fulfill(status=404) if len(pages) == 1 else route.continue_(),
