@@ -7,6 +7,7 @@ from typing import Any
 
 from pytake.application.announce import ADVANCE_ATTEMPTS, AnnounceLeftBehind, Announcer
 from pytake.application.ports import Committed, ConversationChange
+from pytake.contract.rooms import list_rooms
 from pytake.domain.errors import Unavailable
 from pytake.domain.events import ConversationEvent
 from store_world import World
@@ -52,7 +53,7 @@ async def test_after_a_reassignment_everybody_loads_the_list_anew(world: World) 
 
     assert [(rooms, name) for rooms, name, _ in heard.notices] == [
         (
-            (f"organization:{world.organization}:admins", f"user:{world.ana.user_id}"),
+            tuple(list_rooms(world.organization, world.ana.user_id)),
             "inbox:updated",
         ),
         ((f"organization:{world.organization}",), "resync"),

@@ -10,6 +10,7 @@ import pytest
 from pytake.application.announce import Announcer
 from pytake.application.list_changes import APART_SECONDS, ListChanges
 from pytake.application.ports import Committed, ConversationChange
+from pytake.contract.rooms import list_rooms
 from store_world import World
 
 
@@ -100,7 +101,7 @@ async def test_a_hand_over_does_not_wait_and_what_waits_goes_to_who_sees_it_now(
     unassigned = f"organization:{world.organization}:unassigned"
     assert [(rooms, name) for rooms, name, _ in heard.notices] == [
         ((unassigned,), "inbox:removed"),
-        ((f"organization:{world.organization}:admins", f"user:{ana}"), "inbox:updated"),
+        (tuple(list_rooms(world.organization, ana)), "inbox:updated"),
     ]
     heard.notices.clear()
     await lists.show_waiting(all_of_them=True)

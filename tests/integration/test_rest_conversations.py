@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from pytake.application.ports import InboundMessage
+from pytake.contract.rooms import list_rooms, member_room
 from pytake.domain.conversation import Conversation
 from pytake.domain.ids import ChannelId, OrganizationId
 from pytake.domain.message import MessageType
@@ -184,9 +185,9 @@ async def test_who_loses_a_conversation_is_told_so_and_who_gets_it_as_well(
 
     notices = [(rooms, name) for rooms, name, _ in rest.heard.notices]
     assert notices == [
-        ((f"user:{ana.user_id}",), "inbox:removed"),
+        ((member_room(rest.organization_id, ana.user_id),), "inbox:removed"),
         (
-            (f"organization:{rest.organization_id}:admins", f"user:{bruno.user_id}"),
+            tuple(list_rooms(rest.organization_id, bruno.user_id)),
             "inbox:updated",
         ),
     ]
@@ -239,7 +240,7 @@ async def test_the_read_position_moves_up_and_other_devices_hear_of_it(rest: Res
     read = [
         (rooms, data) for rooms, name, data in rest.heard.notices if name == "conversation:read"
     ]
-    assert read == [((f"user:{ana.user_id}",), forward.json())]
+    assert read == [((member_room(rest.organization_id, ana.user_id),), forward.json())]
 
 
 async def test_the_list_goes_on_from_its_cursor_newest_activity_first(rest: RestServer) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import socketio
 
 from cluster.redis_cluster import RedisCluster
 from integration.gateway.pods import ORGANIZATION, Cluster, user_id
 from pytake.broker.redis import RedisRoomNotifier
-from pytake.contract.rooms import admins_room, list_rooms, unassigned_room
+from pytake.contract.rooms import admins_room, list_rooms, unassigned_room, user_room
 
 pytestmark = pytest.mark.integration
 
@@ -101,3 +103,46 @@ def _rows(client: Any) -> list[int]:
         for name, data in client.received
         if name == "inbox:updated"
     ]
+
+
+async def test_one_subject_in_two_organizations_hears_in_each_of_that_one_alone(
+    cluster: Cluster, connect: Any, redis_url: str, notifier: RedisRoomNotifier
+) -> None:
+    pods = [await cluster.redis_pod(redis_url) for _ in range(2)]
+    conversation = await cluster.conversation()
+    seq = (await cluster.write(conversation)).events[-1].seq
+    elsewhere = cluster.token("ana", organization=str(uuid.uuid4()))
+    here = [await connect(pod, "ana") for pod in pods]
+    there = await connect(pods[1], token=elsewhere)
+
+    await notifier.emit(list_rooms(ORGANIZATION, user_id("ana")), "inbox:updated", ROW)
+    for client in here:
+        assert await client.next("inbox:updated") == ROW
+    moved = {"conversation_id": conversation, "seq": seq}
+    assert (await here[0].call("mark_read", moved))["ok"]
+    for client in here:
+        assert (await client.next("conversation:read"))["seq"] == seq
+
+    outside: Any = socketio.AsyncRedisManager(redis_url, write_only=True)
+    await outside.emit("hello", {}, room=user_room(user_id("ana")))
+    await outside.redis.aclose()
+    for client in (*here, there):
+        await client.next("hello")
+    assert there.all("inbox:updated", "conversation:read") == []
+
+
+async def test_a_connection_of_another_organization_is_nobodys_predecessor(
+    cluster: Cluster, connect: Any, redis_url: str
+) -> None:
+    pods = [await cluster.redis_pod(redis_url) for _ in range(2)]
+    conversation = await cluster.conversation()
+    elsewhere = cluster.token("ana", organization=str(uuid.uuid4()))
+    here = await connect(pods[0], "ana")
+
+    there = await connect(pods[1], token=elsewhere, previous_sid=here.sid)
+    await there.call("join_conversation", {"conversation_id": conversation})
+    again = await connect(pods[0], "ana", previous_sid=there.sid)
+    await again.join(conversation)
+
+    for client in (here, there):
+        assert (await client.call("ping"))["ok"]

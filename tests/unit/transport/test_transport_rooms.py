@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from pytake.contract import rooms
 from pytake.transport.frames import PreparedPacket, encode_event
 from pytake.transport.peer import Peer
-from pytake.transport.rooms import CHUNK, FanOut, Member, Room, RoomIndex
+from pytake.transport.rooms import CHUNK, WITHIN, FanOut, Member, Room, RoomIndex
 from pytake.transport.stats import TransportStats
 
 
@@ -217,3 +218,19 @@ def test_the_work_of_leaving_does_not_grow_with_the_rooms_of_others() -> None:
         room.__class__ = Untouchable
 
     assert [room.name for room in index.remove(members[0])] == ["room 0"]
+
+
+def test_members_of_a_room_within_another_are_those_in_both() -> None:
+    world = World(3)
+    for member in world.members[1:]:
+        world.index.join(member, "other")
+    world.leave(2)
+
+    assert world.index.peers(f"r{WITHIN}other", "/") == [world.peers[1]]
+    assert world.index.peers(f"other{WITHIN}r", "/") == [world.peers[1]]
+    assert world.index.peers(f"r{WITHIN}nobody's", "/") == []
+    assert world.index.peers(f"nobody's{WITHIN}r", "/") == []
+
+
+def test_rooms_are_named_alike_by_contract_and_transport() -> None:
+    assert rooms.WITHIN == WITHIN

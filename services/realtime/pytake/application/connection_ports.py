@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pytake.domain.errors import ErrorCode
-from pytake.domain.ids import ConnectionId, ConversationId, UserId
+from pytake.domain.ids import ConnectionId, ConversationId, OrganizationId, UserId
 
 PodId = str
 
@@ -89,13 +89,15 @@ class CloseOrder:
     """Asks the pod that has a connection to end it, for the reason that the code names.
 
     `has_joined` tells that the successor of a superseded connection has joined its
-    conversations: a pod that drains lets the old one go on until then, or for 5 s.
+    conversations: a pod that drains lets the old one go on until then, or for 5 s. Only a
+    connection of the same organization is superseded; None where that makes no difference.
     """
 
     connection_id: ConnectionId
     user_id: UserId
     code: ErrorCode
     has_joined: bool = False
+    organization_id: OrganizationId | None = None
 
 
 class PodSignals(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from pytake.application.ports import Committed, ConversationReader, RoomNotifier
 from pytake.contract.present import conversation_body
-from pytake.contract.rooms import list_rooms, unassigned_room, user_room
+from pytake.contract.rooms import list_rooms, member_room, unassigned_room
 from pytake.domain.conversation import Conversation
 from pytake.domain.events import DurableEvent
 from pytake.domain.ids import ConversationId
@@ -119,5 +119,6 @@ def _rooms_that_lost_it(committed: Committed) -> list[str]:
     if before == conversation.assigned_to:
         return []
     if before is not None:
-        return [user_room(before)] if conversation.assigned_to is not None else []
+        mine = member_room(conversation.organization_id, before)
+        return [mine] if conversation.assigned_to is not None else []
     return [unassigned_room(conversation.organization_id)]

@@ -8,7 +8,7 @@ from pytake.application.ports import (
 )
 from pytake.application.show_customer import ShowRead, show_nothing
 from pytake.application.visible import visible_conversation
-from pytake.contract.rooms import user_room
+from pytake.contract.rooms import member_room
 from pytake.domain.ids import ConversationId
 from pytake.domain.principal import Principal
 
@@ -42,7 +42,7 @@ class MarkRead:
         )
         if position.moved:
             await self._notifier.emit(
-                [user_room(principal.user_id)],
+                [member_room(principal.organization_id, principal.user_id)],
                 "conversation:read",
                 {
                     "conversation_id": conversation_id,

@@ -65,6 +65,7 @@ class RedisPodSignals:
             "user": order.user_id,
             "code": order.code.value,
             "joined": order.has_joined,
+            "organization": order.organization_id,
         }
         await self._send(pod_id, note)
 
@@ -86,6 +87,7 @@ class RedisPodSignals:
                 UserId(note["user"]),
                 ErrorCode(note["code"]),
                 has_joined=bool(note.get("joined")),
+                organization_id=note.get("organization"),
             )
         except (ValueError, KeyError, TypeError):
             return

@@ -3,6 +3,8 @@
 from pytake.domain.principal import Principal, Role
 
 CONVERSATION_PREFIX = "conversation:"
+WITHIN = "\x1f"
+"""As the transport writes "those members of a room who are in another one, too"."""
 
 
 def conversation_room(conversation_id: str) -> str:
@@ -11,8 +13,14 @@ def conversation_room(conversation_id: str) -> str:
 
 
 def user_room(user_id: str) -> str:
-    """All connections of one user."""
+    """All connections of one user, in whichever organization: for outside emitters."""
     return f"user:{user_id}"
+
+
+def member_room(organization_id: str, user_id: str) -> str:
+    """A user's connections in one organization: with an outside identity provider one user may
+    be a member of several, and none of them may hear of another."""
+    return f"{user_room(user_id)}{WITHIN}{organization_room(organization_id)}"
 
 
 def organization_room(organization_id: str) -> str:
@@ -42,5 +50,6 @@ def rooms_at_connect(principal: Principal) -> list[str]:
 
 def list_rooms(organization_id: str, assigned_to: str | None) -> list[str]:
     """Return the rooms that hear of changes in a conversation's row of the list."""
-    watcher = user_room(assigned_to) if assigned_to else unassigned_room(organization_id)
-    return [admins_room(organization_id), watcher]
+    if assigned_to:
+        return [admins_room(organization_id), member_room(organization_id, assigned_to)]
+    return [admins_room(organization_id), unassigned_room(organization_id)]

@@ -178,7 +178,9 @@ class Sessions:
                 self._metrics.user_cap_evictions.inc(role)
             if is_fenced:
                 admitted.connection.predecessor = place
-            self.send_order(place, CloseOrder(place.connection_id, user_id, code))
+            organization = admitted.connection.principal.organization_id if is_fenced else None
+            order = CloseOrder(place.connection_id, user_id, code, organization_id=organization)
+            self.send_order(place, order)
 
     def send_order(self, place: Place, order: CloseOrder) -> None:
         """Have a connection ended by the pod that has it."""
@@ -192,7 +194,13 @@ class Sessions:
         place, connection.predecessor = connection.predecessor, None
         if place is not None:
             user_id = connection.principal.user_id
-            order = CloseOrder(place.connection_id, user_id, ErrorCode.SUPERSEDED, has_joined=True)
+            order = CloseOrder(
+                place.connection_id,
+                user_id,
+                ErrorCode.SUPERSEDED,
+                has_joined=True,
+                organization_id=connection.principal.organization_id,
+            )
             self.send_order(place, order)
 
     def on_close_order(self, order: CloseOrder) -> None:
@@ -204,7 +212,11 @@ class Sessions:
             if len(self._early) > MAX_EARLY:
                 self._early.popitem(last=False)
             return
-        if connection.principal.user_id != order.user_id:
+        principal = connection.principal
+        if principal.user_id != order.user_id:
+            return
+        if order.organization_id not in (None, principal.organization_id):
+            # Its place, which the other one took, is entered again at the next assertion.
             return
         is_patient = self._lifetime.is_leaving(connection) and not order.has_joined
         if order.code is ErrorCode.SUPERSEDED and is_patient:

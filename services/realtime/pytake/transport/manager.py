@@ -176,8 +176,7 @@ class AsyncManager(socketio.AsyncManager):  # type: ignore[misc]
         member = self._index.member(room, namespace)
         if member is not None:
             return [member.peer]
-        found = self._index.room(room, namespace)
-        return list(found.members) if found is not None else []
+        return self._index.peers(room, namespace)
 
     def _skipped(self, skip_sid: Any, namespace: str) -> frozenset[Peer] | None:
         sids = skip_sid if isinstance(skip_sid, list | tuple | set | frozenset) else [skip_sid]

@@ -28,7 +28,7 @@ from pytake.transport.redis_address import parse_address
 from pytake.transport.redis_bus import Bus, SingleBus
 from pytake.transport.redis_cluster import ClusterBus
 from pytake.transport.redis_wire import Delivery
-from pytake.transport.rooms import Room
+from pytake.transport.rooms import WITHIN, Room
 
 if TYPE_CHECKING:
     from pytake.transport.server import AsyncServer
@@ -209,7 +209,7 @@ class AsyncRedisManager(socketio.AsyncRedisManager, AsyncManager):  # type: igno
                 return None
             pod_id = pod_of(room)
             if pod_id is None:
-                return self._room_channel(namespace, room)
+                return self._room_channel(namespace, room.partition(WITHIN)[0])
             return self._pod_channel(pod_id) if pod_id != self.host_id else None
         # Members of several rooms must get it once: the pods sort that out.
         return self._all_channel

@@ -22,6 +22,10 @@ CHUNK = 1000
 # first goes at once, since mostly it is the only one.
 SMALL_ROOM = 64
 
+# "a\x1fb" names those members of room a who are in room b, too: a name to emit to, which costs
+# no memory, and never one to join.
+WITHIN = "\x1f"
+
 CONNECTING, CONNECTED, LEAVING = range(3)
 
 
@@ -112,6 +116,16 @@ class RoomIndex:
     def room(self, name: Any, namespace: str) -> Room | None:
         rooms = self._rooms.get(namespace)
         return rooms.get(name) if rooms else None
+
+    def peers(self, name: Any, namespace: str) -> list[Peer]:
+        """Return the peers in a room, or in both rooms of a name with `WITHIN`."""
+        if isinstance(name, str) and WITHIN in name:
+            name, _, other = name.partition(WITHIN)
+            within = self.room(other, namespace)
+            among = within.members if within is not None else {}
+            return [peer for peer in self.peers(name, namespace) if peer in among]
+        found = self.room(name, namespace)
+        return list(found.members) if found is not None else []
 
     def rooms(self, namespace: str) -> dict[Any, Room]:
         return self._rooms.get(namespace, {})
