@@ -1,6 +1,7 @@
 import type { ConversationBody } from "@pytake/realtime";
 import type { OpenConversation } from "@pytake/realtime/react";
 import { useState } from "react";
+import { flushSync } from "react-dom";
 import { useChange } from "../thread/use-change";
 import { useWords } from "../words";
 import { NoteComposer } from "./NoteComposer";
@@ -22,10 +23,9 @@ export function Composer({ open, conversation }: Props) {
   const [isNote, setNote] = useState(false);
   const onNote = () => setNote(true);
   const leaveNote = () => {
-    setNote(false);
-    requestAnimationFrame(() =>
-      document.querySelector<HTMLElement>("[data-composer], [data-write-note]")?.focus(),
-    );
+    // At once: a window in the background is given no frame to wait for.
+    flushSync(() => setNote(false));
+    document.querySelector<HTMLElement>("[data-composer], [data-write-note]")?.focus();
   };
   if (isNote) return <NoteComposer open={open} onLeave={leaveNote} />;
   if (conversation.status === "closed") return <Closed id={conversation.id} onNote={onNote} />;
