@@ -58,8 +58,8 @@ test.each([
 const NOON = Date.parse("2026-11-22T12:00:00.000Z");
 
 test.each([
-  ["2026-11-22T12:00:00.001Z", "number", "open"],
-  ["2026-11-22T12:00:00.000Z", "number", "closed"],
+  ["2026-11-22T12:01:00.001Z", "number", "open"],
+  ["2026-11-22T12:01:00.000Z", "number", "closed"],
   [null, "number", "never"],
   [null, null, "free"],
 ])("a window until %s on channel %s is %s at noon", (window_expires_at, channel_id, state) => {

@@ -24,6 +24,7 @@ import { StaleGuard } from "./StaleGuard";
 import { useDropTarget } from "./use-drop-target";
 import { useFieldHeight } from "./use-field-height";
 import { useStaleGuard } from "./use-stale-guard";
+import { closesAt } from "./window";
 
 export const LONGEST = 4_096;
 const SOON_MS = 3_600_000;
@@ -212,7 +213,7 @@ function insert(
 function WindowCountdown({ expiresAt }: { expiresAt: string }) {
   const words = useWords();
   const skew = useSkew();
-  const left = Date.parse(expiresAt) - Date.now() - skew;
+  const left = closesAt(expiresAt) - Date.now() - skew;
   useNow(left < SOON_MS ? 1_000 : 30_000);
   return (
     <span className={left < SOON_MS ? "window-soon" : ""}>
