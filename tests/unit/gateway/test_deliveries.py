@@ -73,7 +73,9 @@ def test_a_broadcast_is_one_observation_of_all_who_got_it(metrics, deliveries, c
     assert metrics.events_sent.value("message:new") == 1000
 
 
-@pytest.mark.parametrize("traceparent", [None, new_traceparent(sample_ratio=1)])
+@pytest.mark.parametrize(
+    "traceparent", [None, new_traceparent(sample_ratio=1)], ids=["untraced", "traced"]
+)
 def test_an_event_of_the_next_version_is_counted_as_other(
     metrics, deliveries, clock, traceparent
 ) -> None:
