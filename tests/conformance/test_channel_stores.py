@@ -152,6 +152,22 @@ async def test_only_the_oldest_message_of_a_conversation_is_due(world: World) ->
     assert await _due(world) == ["1b", "2a"]
 
 
+async def test_each_number_sends_what_waits_for_it_alone(world: World) -> None:
+    other = await _number(world)
+    for customer in ("1", "2", "3"):
+        here = await _customer(world, f"551197777666{customer}")
+        await world.write(f"here {customer}", conversation_id=here)
+        phone = (("phone", f"551198888666{customer}"),)
+        there = (await world.receive(channel_id=other, identifiers=phone)).conversation.id
+        await world.write(f"there {customer}", conversation_id=there)
+        world.clock.advance(1)
+
+    assert await _due(world) == ["here 1", "here 2", "here 3"]
+    of_other = await world.store.send_queue.due(other, now=world.clock(), limit=2)
+    assert [each.content["text"] for each in of_other] == ["there 1", "there 2"]
+    assert await world.store.send_queue.due(ChannelId(new_id()), now=world.clock(), limit=9) == []
+
+
 async def test_a_postponed_message_holds_back_what_follows(world: World) -> None:
     conversation = await _customer(world)
     for text in "ab":

@@ -348,6 +348,7 @@ send_queue = Table(
     Column("traceparent", Text),
     UniqueConstraint("conversation_id", "seq"),
     Index(None, "channel_id", "next_attempt_at"),
+    Index(None, "channel_id", "conversation_id", "seq"),
 )
 
 media = Table(
