@@ -112,6 +112,10 @@ chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/cha
 rollout: $(BIN)/.tests $(WEB_PAGE) servers .tools/helm/.installed ## Upgrade, roll back and scale a release with the chart's own timings under 1,000 clients (10 minutes).
 	@$(RUN) PYTHONPATH=tests $(BIN)/python -m deploy.rollout
 
+.PHONY: cluster-test
+cluster-test: $(BIN)/.tests .tools/helm/.installed .tools/kubernetes/.installed ## Install, upgrade, roll back and remove the chart in a real Kubernetes, built here once (needs Go; then ten minutes).
+	@$(RUN) $(BIN)/pytest -q -m kubernetes tests/deploy/kubernetes $(CLUSTER_TEST)
+
 .PHONY: alerts
 alerts: $(BIN)/.tests servers ## Break a real cluster under a real Prometheus: the right alert fires, no other page (ten minutes).
 	@$(RUN) $(BIN)/pytest -q -m "full or not full" tests/integration/observe/test_alerts.py
@@ -221,6 +225,10 @@ tests/load/peers/node/node_modules/.installed: tests/load/peers/node/package-loc
 	@rm -rf .tools/providers && $(PYTHON) -m venv .tools/providers
 	@.tools/providers/bin/pip download --quiet --no-deps --require-hashes --dest .tools/providers/wheels -r $<
 	@.tools/providers/bin/pip install --quiet --no-index --find-links .tools/providers/wheels python-hcl2
+	@touch $@
+
+.tools/kubernetes/.installed: $(wildcard tests/deploy/kubernetes/*.go tests/deploy/kubernetes/go.* tests/deploy/kubernetes/crds.txt) tests/tools/install-kubernetes
+	@tests/tools/install-kubernetes .tools/kubernetes
 	@touch $@
 
 .tools/scan/.installed: tests/tools/scan.txt
