@@ -103,7 +103,7 @@ format: $(BIN)/.tests ## Rewrite the Python files as the formatter and the linte
 	@$(BIN)/ruff format .
 
 .PHONY: chaos
-chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/chaos knows, and check the histories (half an hour).
+chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/chaos knows, and check the histories (a quarter of an hour).
 	@$(RUN) PYTHONPATH=tests $(BIN)/python -m chaos.run
 	@echo "==> the checker notices a broken promise"
 	@$(RUN) $(BIN)/pytest -q -m chaos tests/chaos
