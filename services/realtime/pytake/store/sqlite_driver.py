@@ -5,6 +5,7 @@ a message took thirty of them. SQLAlchemy asks a driver for nothing more than th
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
@@ -17,12 +18,30 @@ def connect(path: str, *, busy_seconds: float) -> aiosqlite.Connection:
     """Return a connection to a file, to be awaited; it begins no transaction by itself."""
 
     def connector() -> sqlite3.Connection:
-        return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
+        _write_ahead(connection, busy_seconds)
+        return connection
 
     connection = _Connection(connector, _ITER_CHUNK_SIZE)
     # A process that ends need not wait for it: what was not committed did not happen.
     connection._thread.daemon = True
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """Turn write-ahead logging on. Of several that do so with a new file at once SQLite refuses
+    all but one immediately, whatever its timeout is. Runs in the connection's own thread."""
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                connection.close()
+                raise
+            time.sleep(0.01)
+    connection.execute("PRAGMA synchronous = NORMAL").close()
 
 
 class _Connection(aiosqlite.Connection):
