@@ -318,6 +318,13 @@ def _sqlite_engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
         async_creator=lambda: sqlite_driver.connect(path, busy_seconds=SQLITE_BUSY_SECONDS),
     )
 
+    @event.listens_for(engine.sync_engine, "connect")
+    def _on_connect(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(sqlite_driver.WRITE_AHEAD)
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.close()
+
     @event.listens_for(engine.sync_engine, "begin")
     def _on_begin(connection: Any) -> None:
         connection.exec_driver_sql(begin)

@@ -13,35 +13,23 @@ import aiosqlite
 
 _ITER_CHUNK_SIZE = 64
 
+WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+"""Of several that do this with a new file at once SQLite refuses all but one, whatever its
+timeout is: here they wait for each other."""
+
+_WRITE_AHEAD_SECONDS = 5.0
+
 
 def connect(path: str, *, busy_seconds: float) -> aiosqlite.Connection:
     """Return a connection to a file, to be awaited; it begins no transaction by itself."""
 
     def connector() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
-        _write_ahead(connection, busy_seconds)
-        return connection
+        return sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
 
     connection = _Connection(connector, _ITER_CHUNK_SIZE)
     # A process that ends need not wait for it: what was not committed did not happen.
     connection._thread.daemon = True
     return connection
-
-
-def _write_ahead(connection: sqlite3.Connection, busy_seconds: float) -> None:
-    """Turn write-ahead logging on. Of several that do so with a new file at once SQLite refuses
-    all but one immediately, whatever its timeout is. Runs in the connection's own thread."""
-    deadline = time.monotonic() + busy_seconds
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").close()
-            break
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                connection.close()
-                raise
-            time.sleep(0.01)
-    connection.execute("PRAGMA synchronous = NORMAL").close()
 
 
 class _Connection(aiosqlite.Connection):
@@ -82,7 +70,21 @@ class _Cursor:
         await self._connection._execute(action, sql, parameters)  # type: ignore[no-untyped-call]
 
     def _execute(self, sql: str, parameters: Iterable[Any]) -> None:
+        if sql == WRITE_AHEAD:
+            self._wait_for_write_ahead()
         self._keep(self._connection._conn.execute(sql, tuple(parameters)))
+
+    def _wait_for_write_ahead(self) -> None:
+        """Runs in the connection's own thread."""
+        deadline = time.monotonic() + _WRITE_AHEAD_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self._connection._conn.execute(WRITE_AHEAD).close()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                time.sleep(0.01)
 
     def _executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         self._keep(self._connection._conn.executemany(sql, parameters))
