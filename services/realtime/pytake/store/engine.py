@@ -13,6 +13,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -320,8 +321,8 @@ def _sqlite_engine(url: URL, begin: str, pool_size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def _on_connect(connection: Any, _record: object) -> None:
+        connection.run_async(partial(sqlite_driver.write_ahead, busy_seconds=SQLITE_BUSY_SECONDS))
         cursor = connection.cursor()
-        cursor.execute(sqlite_driver.WRITE_AHEAD)
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.close()
 

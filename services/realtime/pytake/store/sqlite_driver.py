@@ -4,6 +4,7 @@ Cursor, statement, rows and close are four errands otherwise, each a switch of t
 a message took thirty of them. SQLAlchemy asks a driver for nothing more than this.
 """
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,6 @@ from typing import Any, Self
 import aiosqlite
 
 _ITER_CHUNK_SIZE = 64
-
-WRITE_AHEAD = "PRAGMA journal_mode = WAL"
-"""Of several that do this with a new file at once SQLite refuses all but one, whatever its
-timeout is: here they wait for each other."""
-
-_WRITE_AHEAD_SECONDS = 5.0
 
 
 def connect(path: str, *, busy_seconds: float) -> aiosqlite.Connection:
@@ -30,6 +25,23 @@ def connect(path: str, *, busy_seconds: float) -> aiosqlite.Connection:
     # A process that ends need not wait for it: what was not committed did not happen.
     connection._thread.daemon = True
     return connection
+
+
+async def write_ahead(connection: aiosqlite.Connection, *, busy_seconds: float) -> None:
+    """Turn write-ahead logging on.
+
+    Of several that do this with a new file at once SQLite refuses all but one, whatever its
+    timeout is: here they wait for each other.
+    """
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            await (await connection.execute("PRAGMA journal_mode = WAL")).close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.01)
 
 
 class _Connection(aiosqlite.Connection):
@@ -70,21 +82,7 @@ class _Cursor:
         await self._connection._execute(action, sql, parameters)  # type: ignore[no-untyped-call]
 
     def _execute(self, sql: str, parameters: Iterable[Any]) -> None:
-        if sql == WRITE_AHEAD:
-            self._wait_for_write_ahead()
         self._keep(self._connection._conn.execute(sql, tuple(parameters)))
-
-    def _wait_for_write_ahead(self) -> None:
-        """Runs in the connection's own thread."""
-        deadline = time.monotonic() + _WRITE_AHEAD_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                self._connection._conn.execute(WRITE_AHEAD).close()
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    raise
-                time.sleep(0.01)
 
     def _executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> None:
         self._keep(self._connection._conn.executemany(sql, parameters))
