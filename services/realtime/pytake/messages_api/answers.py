@@ -6,11 +6,11 @@ import orjson
 from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
+from pytake.contract.client_events import MAX_SEQ
 from pytake.domain.errors import InvalidPayload
 from pytake.domain.ids import ConversationId, UserId, parse_uuid
 
 PREFIX = "/api/v1"
-MAX_SEQ = 2**53 - 1
 
 
 def answer(body: Any, status: int = 200) -> Response:

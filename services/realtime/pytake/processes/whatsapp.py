@@ -197,7 +197,9 @@ def build_relay_work(
             tracing.record("webhook.process", delivery.traceparent, seconds=seconds)
 
     worker = WebhookWorker(store.webhooks, handler, on_done=on_done)
-    senders = _senders(store, files, graph, announce, opt_outs, clock, metrics, timing, holder)
+    senders = _senders(
+        store, files, graph, announce, opt_outs, stop_number, clock, metrics, timing, holder
+    )
     outbox = OutboxLoop(
         store.outbox,
         publisher,
@@ -264,6 +266,7 @@ def _senders(
     graph: GraphClient,
     announce: Announce,
     opt_outs: OptOuts,
+    stop_number: StopNumber,
     clock: Clock,
     metrics: Metrics,
     timing: Timing,
@@ -284,7 +287,7 @@ def _senders(
         channels=store.channels,
         uploads=MediaUploads(store.media, files, graph, clock),
         templates=store.templates,
-        stop_number=StopNumber(store.channels, store.news, clock),
+        stop_number=stop_number,
         opt_outs=opt_outs,
         graph=graph,
         announce=announce,
