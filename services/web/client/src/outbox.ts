@@ -62,6 +62,8 @@ export type OutboxNews =
  */
 export class Outbox {
   private items = new Map<string, OutboxItem>();
+  /** What `of` said, for as long as it is true. */
+  private readonly lists = new Map<string, readonly OutboxItem[]>();
   private sending = new Set<string>();
   private attempts = new Map<string, number>();
   private timers = new Map<string, Unsubscribe>();
@@ -87,10 +89,16 @@ export class Outbox {
     this.flush();
   }
 
+  /** The messages of a conversation, oldest first; the same array until one of them changes. */
   of(conversationId: string): readonly OutboxItem[] {
-    return [...this.items.values()]
-      .filter((item) => item.conversation_id === conversationId)
-      .sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+    let list = this.lists.get(conversationId);
+    if (!list) {
+      list = [...this.items.values()]
+        .filter((item) => item.conversation_id === conversationId)
+        .sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+      this.lists.set(conversationId, list);
+    }
+    return list;
   }
 
   get waiting(): number {
@@ -226,7 +234,7 @@ export class Outbox {
   private keep(item: OutboxItem): void {
     this.items.set(item.client_message_id, item);
     this.newest = Math.max(this.newest, Date.parse(item.created_at));
-    this.changes.tell(item.conversation_id);
+    this.changed(item.conversation_id);
   }
 
   private drop(clientMessageId: string): void {
@@ -237,6 +245,11 @@ export class Outbox {
   private forget(clientMessageId: string): void {
     const item = this.items.get(clientMessageId);
     this.items.delete(clientMessageId);
-    if (item) this.changes.tell(item.conversation_id);
+    if (item) this.changed(item.conversation_id);
+  }
+
+  private changed(conversationId: string): void {
+    this.lists.delete(conversationId);
+    this.changes.tell(conversationId);
   }
 }

@@ -25,6 +25,22 @@ test("a message is waiting at once and then stands in the thread once", async ()
   expect(conversation.snapshot().messages).toMatchObject([{ content: { text: "olá" } }]);
 });
 
+test("what waits stays one and the same list until it changes", async () => {
+  const made = await started();
+  const { fake, conversation, id } = await opened(made);
+  made.server.isRestDown = true;
+  made.client.send(id, say("espera"));
+  const { outgoing } = conversation.snapshot();
+
+  made.server.world.write(fake, { content: { text: "oi" } });
+  await made.server.clock.advance(100);
+  expect(conversation.snapshot().messages).toHaveLength(1);
+  expect(conversation.snapshot().outgoing).toBe(outgoing);
+
+  made.client.send(id, say("espera também"));
+  expect(conversation.snapshot().outgoing).toHaveLength(2);
+});
+
 test("messages leave in the order in which they were written, also after an outage", async () => {
   const made = await started();
   const { fake, id } = await opened(made);

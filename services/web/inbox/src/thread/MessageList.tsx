@@ -17,10 +17,9 @@ const NEAR_START = 600;
 export function MessageList({ open, searched }: { open: OpenConversation; searched: string }) {
   const { words } = useSpeech();
   const scroller = useRef<HTMLDivElement>(null);
-  const outgoing = useSame(open.outgoing);
   const items = useMemo(
-    () => timelineOf(open.messages, outgoing, open.hasOlder, open.notes),
-    [open.messages, outgoing, open.hasOlder, open.notes],
+    () => timelineOf(open.messages, open.outgoing, open.hasOlder, open.notes),
+    [open.messages, open.outgoing, open.hasOlder, open.notes],
   );
   // Another function would have every key read anew at each frame of a scroll.
   const getItemKey = useCallback((index: number) => items[index]?.key ?? index, [items]);
@@ -73,15 +72,6 @@ export function MessageList({ open, searched }: { open: OpenConversation; search
       )}
     </section>
   );
-}
-
-/** The list that was there before, while it holds the same: every snapshot makes a new one. */
-function useSame<T>(list: readonly T[]): readonly T[] {
-  const kept = useRef(list);
-  const isSame =
-    list.length === kept.current.length && list.every((item, at) => item === kept.current[at]);
-  if (!isSame) kept.current = list;
-  return kept.current;
 }
 
 type Virtual = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
