@@ -116,6 +116,7 @@ def test_the_grace_holds_the_whole_drain(profile: Path) -> None:
     assert spec["containers"][0]["lifecycle"]["preStop"]["httpGet"] == hook
     assert gateway["spec"]["progressDeadlineSeconds"] > spec["terminationGracePeriodSeconds"]
     assert gateway["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert gateway["spec"]["minReadySeconds"] == values["windowSeconds"], "one turn at a time"
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)

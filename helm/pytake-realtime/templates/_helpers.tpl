@@ -51,6 +51,11 @@ app.kubernetes.io/part-of: pytake
 {{- default $sum .Values.drain.terminationGracePeriodSeconds -}}
 {{- end -}}
 
+{{- /* The clients of one turn have moved before the next ones go: handshakes come at one pace. */ -}}
+{{- define "pytake.gatewayMinReady" -}}
+{{- default .Values.drain.windowSeconds .Values.gateway.minReadySeconds -}}
+{{- end -}}
+
 {{- /* A proxy must outwait a ping and its timeout; less than a minute is no proxy's default. */ -}}
 {{- define "pytake.proxyTimeout" -}}
 {{- $pings := int (ceil (addf (mulf 2.0 .Values.gateway.pingIntervalSeconds) .Values.gateway.pingTimeoutSeconds 5.0)) -}}

@@ -1,5 +1,5 @@
-{{- /* One Deployment. Takes root, component, values, and extra: replicas?, grace, preStop, account? (a
-service account whose token it gets). */ -}}
+{{- /* One Deployment. Takes root, component, values, and extra: replicas?, minReady? (instead of
+the values' own), grace, preStop, account? (a service account whose token it gets). */ -}}
 {{- define "pytake.deployment" -}}
 {{- $root := .root -}}{{- $values := .values -}}
 {{- $labels := dict "root" $root "component" .component -}}
@@ -14,7 +14,7 @@ spec:
   replicas: {{ .replicas }}
   {{- end }}
   revisionHistoryLimit: 5
-  minReadySeconds: {{ $values.minReadySeconds }}
+  minReadySeconds: {{ default $values.minReadySeconds .minReady }}
   # Longer than the grace: a slow drain is no failed rollout.
   progressDeadlineSeconds: {{ add 600 (int .grace) }}
   strategy:
