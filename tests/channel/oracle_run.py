@@ -90,9 +90,11 @@ def settings_of(folder: Path, database_url: str | None = None) -> Settings:
         http_rate_limit=UNLIMITED,
         event_rate_limit="100000/1",
         access_token_ttl="12h",
-        # Clients and servers share one busy loop here; a late ping is no lost connection.
+        # Clients and servers share one busy loop here: a late ping is no lost connection, and
+        # who has not read yet is no slow consumer.
         ping_interval=10,
         ping_timeout=120,
+        send_buffer_bytes=100_000_000,
         demo="off",
     )
     return dev_key.complete(settings, folder)
