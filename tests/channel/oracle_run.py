@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from cluster.python_client import PythonClient
+from channel.watchers import Watchers
 from cluster.waiting import eventually, scaled
 from pytake.domain.principal import Role
 from pytake.processes import dev_key
@@ -33,7 +33,6 @@ from pytake.store import migrate, open_store
 from pytake.whatsapp.pacing import Pacing
 
 UNLIMITED = "100000000/minute"
-JOINS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def settings_of(folder: Path, database_url: str | None = None) -> Settings:
         http_rate_limit=UNLIMITED,
         event_rate_limit="100000/1",
         access_token_ttl="12h",
-        # Clients and servers share one busy loop here: a late ping is no lost connection, and
+        # Clients and servers share one process here: a late ping is no lost connection, and
         # who has not read yet is no slow consumer.
         ping_interval=10,
         ping_timeout=120,
@@ -176,18 +175,7 @@ class Talk:
             await self._settle(single, api)
             seconds = time.monotonic() - began
             stored = await self._stored(api)
-            watched = {
-                f"watcher {n}": [
-                    (name, data)
-                    for name, data in watcher.events.received
-                    if name.startswith(("message:", "conversation:updated"))
-                ]
-                for n, watcher in enumerate(watchers)
-            }
-            for watcher in watchers:
-                assert watcher.connected, watcher.events.of("$disconnect") + watcher.events.of(
-                    "error"
-                )
+            watched = await watchers.seen()
             poison = await self._store.quarantine.items(self._organization, cursor=None, limit=100)
         postman = simulator.postman
         return Outcome(
@@ -205,9 +193,7 @@ class Talk:
             latencies=sorted(postman.latencies),
         )
 
-    async def _introduce(
-        self, single: Single, api: httpx.AsyncClient, watchers: Sequence[PythonClient]
-    ) -> None:
+    async def _introduce(self, single: Single, api: httpx.AsyncClient, watchers: Watchers) -> None:
         """Each customer writes once, so that there are conversations to be watched."""
         world = single.simulator.world
         for number in range(self.plan.customers):
@@ -220,12 +206,7 @@ class Talk:
             return len(self._conversations) == self.plan.customers
 
         await eventually(all_are_there, "every customer has a conversation", 60)
-        for watcher in watchers:
-            for start in range(0, len(self._conversations), JOINS_AT_ONCE):
-                part = self._conversations[start : start + JOINS_AT_ONCE]
-                joins = [{"conversation_id": each, "last_seq": 0} for each in part]
-                answer = await watcher.call("join_conversations", {"conversations": joins})
-                assert answer["ok"], answer
+        await watchers.join(self._conversations)
 
     async def _converse(
         self, single: Single, api: httpx.AsyncClient, number: int, gate: asyncio.Semaphore
@@ -355,24 +336,18 @@ async def _running(single: Single) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _watchers(single: Single, token: str, count: int) -> AsyncIterator[list[PythonClient]]:
-    """Serve the gateway on a free port and connect clients; one of each kind takes batches."""
+async def _watchers(single: Single, token: str, count: int) -> AsyncIterator[Watchers]:
+    """Serve the gateway on a free port and connect clients."""
     config = uvicorn.Config(
         single.app, host="127.0.0.1", port=0, log_config=None, lifespan="off", **single.options
     )
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve())
-    watchers: list[PythonClient] = []
     try:
         await eventually(lambda: server.started, "the process serves")
         port = server.servers[0].sockets[0].getsockname()[1]
-        for number in range(count):
-            auth = {"features": ["status_batch"]} if number % 2 else {}
-            watcher = PythonClient(f"http://127.0.0.1:{port}", token, auth=auth)
-            watchers.append(await watcher.__aenter__())
-        yield watchers
+        async with Watchers(f"http://127.0.0.1:{port}", token, count) as watchers:
+            yield watchers
     finally:
-        for watcher in watchers:
-            await watcher.__aexit__()
         server.should_exit = True
         await serving
