@@ -45,8 +45,7 @@ class ManagedPod:
         began = time.monotonic()
         self.is_leaving = True
         self._changed()
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        await self.unwatch()
         if self.orders.pre_stop is not None:
             await self._pre_stop(self.orders.pre_stop)
         self.pod.send_signal(signal.SIGTERM)
@@ -57,6 +56,11 @@ class ManagedPod:
             await asyncio.sleep(0.1)
         if not self.was_killed and (status := self.pod.wait(1)) != 0:
             raise AssertionError(f"{self.pod.name} ended with {status}\n{self.pod.last_words()}")
+
+    async def unwatch(self) -> None:
+        """Probe it no longer; its process goes on."""
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
 
     async def _pre_stop(self, path: str) -> None:
         url = self.pod.inner_address + path

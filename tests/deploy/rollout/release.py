@@ -71,6 +71,7 @@ class Release(Cluster):
         has_failed = self._following.done()
         self._following.cancel()
         await asyncio.gather(self._following, return_exceptions=True)
+        await asyncio.gather(*(pod.unwatch() for pod in self.managed))
         await asyncio.to_thread(self.stop)
         if has_failed:
             self._following.result()

@@ -109,11 +109,12 @@ class Traffic:
         while True:
             with contextlib.suppress(Exception):
                 await reconnect(self.cluster, f"guest-{uuid4().hex[:6]}")
-            # Seldom: a reconnect in ten seconds among so few would be an alert, and rightly.
+            # Seldom: two reconnects in the twenty seconds of a window among so few would be an
+            # alert, and rightly.
             with contextlib.suppress(Exception):
                 async with PythonClient(self.cluster.gateways[0].address, "no.token.at-all"):
                     pass
-            await asyncio.sleep(12)
+            await asyncio.sleep(20)
 
 
 async def reconnect(cluster: Cluster, user: str) -> None:
