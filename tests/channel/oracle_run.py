@@ -21,6 +21,7 @@ import uvicorn
 
 from channel.watchers import Watchers
 from cluster.waiting import eventually, scaled
+from pytake.domain.errors import Unavailable
 from pytake.domain.principal import Role
 from pytake.processes import dev_key
 from pytake.processes.single import Single, open_single
@@ -240,7 +241,11 @@ class Talk:
         """Return when nothing is on its way any more, on either side."""
 
         async def is_quiet() -> bool:
-            figures = await self._waiting()
+            try:
+                figures = await self._waiting()
+            except Unavailable:
+                # A database that is slow for a moment has lost nothing; what it has is judged.
+                return False
             return single.simulator.postman.is_idle and not any(figures)
 
         quiet = 0
