@@ -25,6 +25,7 @@ from deploy.rollout.versions import earlier_version, next_version
 LONGEST_GAP_SECONDS = 1.0
 PEAK_FACTOR = 2.0
 AGE_SECONDS = 60
+ORGANIZATIONS = 20
 EARLIER = "f71e48c"
 """The last commit with another schema; a release takes its place once there is one."""
 
@@ -156,6 +157,9 @@ def main() -> int:
         readers=options.clients,
         joined_by_each=2,
         messages_per_second=options.rate,
+        # A conversation that nobody has taken is a row for every agent of its organization: in
+        # one of 1,000 the readers of this machine would drown in rows.
+        organizations=ORGANIZATIONS,
     )
     return asyncio.run(
         _main(options.stories or list(STORIES), load, HURRY if options.hurry else {})
