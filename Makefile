@@ -109,7 +109,7 @@ chaos: $(BIN)/.tests servers ## Break a real cluster in every way that tests/cha
 	@$(RUN) $(BIN)/pytest -q -m chaos tests/chaos
 
 .PHONY: rollout
-rollout: $(BIN)/.tests $(WEB_PAGE) servers .tools/helm/.installed ## Upgrade, roll back and scale a release with the chart's own timings under 1,000 clients (10 minutes).
+rollout: $(BIN)/.tests $(WEB_PAGE) servers .tools/helm/.installed ## Upgrade, roll back and scale a release with the chart's own timings under 1,000 clients (20 minutes).
 	@$(RUN) PYTHONPATH=tests $(BIN)/python -m deploy.rollout
 
 .PHONY: cluster-test
