@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +20,7 @@ from cluster.waiting import eventually, scaled
 from pytake.domain.errors import Unavailable
 from pytake.domain.principal import Role
 from pytake.store import Store, migrate, open_store
+from pytake.store.engine import Database, parse_url
 from store_world import HeldClock, World, make_world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -237,3 +239,18 @@ async def test_settings_that_lose_commits_in_a_crash_are_named(
 
     assert await named(url) == []
     assert await named(quick_url) == ["fsync", "synchronous_commit"]
+
+
+async def test_a_connection_to_sqlite_that_outlives_its_store_is_closed(tmp_path: Path) -> None:
+    database = Database(parse_url(f"sqlite+aiosqlite:///{tmp_path}/pytake.db"), pool_size=1)
+    await database.open()
+
+    async with database.read() as connection:
+        raw = await connection.get_raw_connection()
+        thread = raw.driver_connection._thread  # type: ignore[union-attr]
+        del raw
+        await database.close()
+    del connection
+    gc.collect()
+
+    await eventually(lambda: not thread.is_alive(), "it is closed", 10)

@@ -45,6 +45,11 @@ async def write_ahead(connection: aiosqlite.Connection, *, busy_seconds: float) 
 
 
 class _Connection(aiosqlite.Connection):
+    def __del__(self) -> None:
+        """Close what was in use when its pool was disposed of, and came back to nobody."""
+        if self._connection is not None:
+            self.stop()
+
     def cursor(self) -> Any:
         return _Cursor(self)
 
