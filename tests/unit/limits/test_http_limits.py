@@ -10,7 +10,7 @@ from starlette.requests import Request
 from pytake.domain.errors import ErrorCode, TooMuch
 from pytake.domain.ids import OrganizationId, UserId
 from pytake.domain.principal import Principal, Role
-from pytake.limits.fair_share import GO_BEFORE, FairShare
+from pytake.limits.fair_share import FairShare
 from pytake.limits.http import HttpLimits
 from pytake.limits.window_counts import WindowCounts
 
@@ -227,55 +227,6 @@ async def test_free_places_go_round_among_those_who_wait() -> None:
     await asyncio.gather(*waiting)
 
     assert order == [ACME, OTHER, ACME, OTHER, ACME]
-
-
-async def test_who_is_over_its_quota_goes_alone_and_after_all_others() -> None:
-    share = FairShare(running=4)
-    at_work: list[str] = []
-    most = 0
-
-    async def work() -> None:
-        nonlocal most
-        async with share.turn(ACME):
-            at_work.append(ACME)
-            most = max(most, len(at_work))
-            await asyncio.sleep(0)
-            at_work.remove(ACME)
-
-    share.put_behind(ACME)
-    async with share.turn(OTHER):
-        waiting = [asyncio.ensure_future(work()) for _ in range(3)]
-        await asyncio.sleep(0)
-        assert share.waiting(ACME) == 3
-    async with asyncio.timeout(1):
-        await asyncio.gather(*waiting)
-    assert most == 1
-
-
-async def test_who_is_over_its_quota_has_its_turn_where_others_never_rest() -> None:
-    share = FairShare(running=4)
-    share.put_behind(ACME)
-    at_work = share.turn(OTHER)
-    await at_work.__aenter__()
-    waiting = asyncio.ensure_future(_once(share, ACME))
-    await asyncio.sleep(0)
-
-    went_before = 1
-    while not waiting.done():
-        next_one = share.turn(OTHER)
-        await next_one.__aenter__()
-        await at_work.__aexit__(None, None, None)
-        at_work = next_one
-        went_before += 1
-        await asyncio.sleep(0)
-    await at_work.__aexit__(None, None, None)
-
-    assert GO_BEFORE <= went_before <= GO_BEFORE + 1
-
-
-async def _once(share: FairShare, organization_id: OrganizationId) -> None:
-    async with share.turn(organization_id):
-        pass
 
 
 async def test_too_long_a_queue_is_refused_and_a_cancelled_wait_leaves_no_trace() -> None:

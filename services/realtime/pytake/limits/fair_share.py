@@ -3,13 +3,9 @@
 A process works on a bounded number of requests at a time, and one organization on at most
 half of them. Who has to wait waits in the queue of its own organization; each free place goes
 to the next organization in turn, however long its queue is.
-
-An organization that asks for more than its quota goes behind: one of its requests at a time,
-and only when nobody else's is at work, or when some of theirs have gone before it.
 """
 
 import asyncio
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,10 +20,6 @@ WAITING = 64
 WAIT_SECONDS = 5.0
 RETRY_AFTER_MS = 1000
 
-BEHIND_SECONDS = 1.0
-GO_BEFORE = 8
-"""Requests of others between two of an organization that is behind."""
-
 
 class FairShare:
     """Places for requests at work, given out in turn."""
@@ -38,9 +30,6 @@ class FairShare:
         self._waiting_at_most = waiting
         self._running: Counter[OrganizationId] = Counter()
         self._queues: OrderedDict[OrganizationId, deque[asyncio.Future[None]]] = OrderedDict()
-        self._all = running
-        self._behind_until: dict[OrganizationId, float] = {}
-        self._went_before: Counter[OrganizationId] = Counter()
 
     @asynccontextmanager
     async def turn(self, organization_id: OrganizationId) -> AsyncIterator[None]:
@@ -54,13 +43,6 @@ class FairShare:
             yield
         finally:
             self._give_back(organization_id)
-
-    def put_behind(self, organization_id: OrganizationId) -> None:
-        """Let others go first for a while: it has asked for more than its quota."""
-        if organization_id not in self._behind_until:
-            for other in list(self._behind_until):
-                self._is_behind(other)  # forgets those that are so no longer
-        self._behind_until[organization_id] = time.monotonic() + BEHIND_SECONDS
 
     def waiting(self, organization_id: OrganizationId) -> int:
         """Return how many requests of the organization wait."""
@@ -96,27 +78,9 @@ class FairShare:
                 del self._queues[organization_id]
 
     def _may_run(self, organization_id: OrganizationId) -> bool:
-        if self._is_behind(organization_id):
-            if self._running[organization_id]:
-                return False
-            is_due = self._went_before[organization_id] >= GO_BEFORE
-            return self._free == self._all or (self._free > 0 and is_due)
         return self._free > 0 and self._running[organization_id] < self._most
 
-    def _is_behind(self, organization_id: OrganizationId) -> bool:
-        until = self._behind_until.get(organization_id)
-        if until is None:
-            return False
-        if time.monotonic() < until:
-            return True
-        del self._behind_until[organization_id]
-        self._went_before.pop(organization_id, None)
-        return False
-
     def _start(self, organization_id: OrganizationId) -> None:
-        for other in self._behind_until:
-            self._went_before[other] += 1
-        self._went_before.pop(organization_id, None)
         self._free -= 1
         self._running[organization_id] += 1
 
@@ -128,12 +92,9 @@ class FairShare:
         self._wake_next()
 
     def _wake_next(self) -> None:
-        has_woken = True
-        while has_woken:
-            has_woken = False
-            for organization_id in list(self._queues):
-                if self._may_run(organization_id):
-                    has_woken |= self._wake_one_of(organization_id)
+        for organization_id in list(self._queues):
+            if self._may_run(organization_id) and self._wake_one_of(organization_id):
+                return
 
     def _wake_one_of(self, organization_id: OrganizationId) -> bool:
         queue = self._queues.pop(organization_id)

@@ -94,7 +94,6 @@ class HttpLimits:
             TooMuch: With the time after which one more is allowed.
         """
         if not self._limiter.limiter.hit(self._organization, "organization", organization_id):
-            self._fair_share.put_behind(organization_id)
             raise self._refusal(self._organization, "organization", organization_id)
 
     def share(self, organization_id: OrganizationId) -> AbstractAsyncContextManager[None]:
