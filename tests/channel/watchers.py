@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from cluster.python_client import PythonClient
@@ -26,14 +27,22 @@ class Watchers:
         self._thread = threading.Thread(target=self._loop.run_forever, name="watchers")
 
     async def __aenter__(self) -> Self:
-        self._thread.start()
-        for client in self._clients:
-            await self._there(client.__aenter__())
+        async with AsyncExitStack() as stack:
+            self._thread.start()
+            stack.push_async_callback(self._stop)
+            for client in self._clients:
+                await self._there(client.__aenter__())
+                stack.push_async_callback(self._leave, client)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for client in self._clients:
-            await self._there(client.__aexit__())
+        await self._stack.aclose()
+
+    async def _leave(self, client: PythonClient) -> None:
+        await self._there(client.__aexit__())
+
+    async def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join)
         self._loop.close()
